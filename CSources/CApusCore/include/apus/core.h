@@ -1,0 +1,22 @@
+/* Everything the core offers: bytes in, bytes out; no system call, no thread, no clock. */
+#ifndef APUS_CORE_H
+#define APUS_CORE_H
+
+#include "apus/alloc.h"
+#include "apus/base64.h"
+#include "apus/buffer.h"
+#include "apus/bytes.h"
+#include "apus/close.h"
+#include "apus/error.h"
+#include "apus/frame.h"
+#include "apus/handshake.h"
+#include "apus/head.h"
+#include "apus/mask.h"
+#include "apus/message.h"
+#include "apus/queue.h"
+#include "apus/session.h"
+#include "apus/sha1.h"
+#include "apus/simd.h"
+#include "apus/utf8.h"
+
+#endif

@@ -1,0 +1,123 @@
+/* One side's protocol, either role, without I/O: bytes in, events out (RFC 6455 §5 to §7).
+ *
+ *     CONNECTING --open--> OPEN --close sent--> CLOSING --close received--> CLOSED
+ *          |                 |                     |                          ^
+ *          +-----------------+------- close received, failure, end -----------+
+ */
+#ifndef APUS_SESSION_H
+#define APUS_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apus/close.h"
+#include "apus/error.h"
+#include "apus/frame.h"
+#include "apus/macros.h"
+#include "apus/message.h"
+
+APUS_ASSUME_NONNULL_BEGIN
+
+/* Bytes of the longest control frame: header, masking key, payload. */
+#define APUS_CONTROL_FRAME_SIZE (2 + 4 + APUS_CONTROL_PAYLOAD_SIZE)
+
+typedef enum apus_state {
+    APUS_STATE_CONNECTING,
+    APUS_STATE_OPEN,
+    APUS_STATE_CLOSING, /* a Close frame was sent; the peer's is awaited */
+    APUS_STATE_CLOSED,
+} apus_state;
+
+/* What all sessions of one server or client share; outlives them. */
+typedef struct apus_session_config {
+    apus_role role;
+    apus_message_limits limits;
+    /* A fresh masking key (§5.3: from a strong source of entropy); called for a client's frames only. */
+    apus_masking_key (*_Nullable make_key)(void *_Nullable context);
+    void *_Nullable context;
+} apus_session_config;
+
+typedef struct apus_session {
+    const apus_session_config *config;
+    apus_message message;         /* the message under way, if it is kept */
+    uint8_t *_Nullable control;   /* payload of a control frame that a read cut; owned */
+    uint64_t remaining;           /* payload bytes of the frame under way that have not come */
+    apus_masking_key masking_key; /* as the next of them needs it */
+    uint8_t state;                /* an apus_state */
+    uint8_t phase;
+    uint8_t opcode; /* of the frame under way */
+    bool fin;
+    bool is_delivered; /* `message` was handed out and goes at the next call */
+    uint8_t small_end; /* a small message with fewer payload bytes may go the short way; 0: none may now */
+    uint8_t control_len;
+    uint8_t header_len; /* header bytes that a read left over */
+    uint8_t header[APUS_FRAME_HEADER_SIZE];
+} apus_session;
+
+typedef enum apus_event_kind {
+    APUS_EVENT_NONE,    /* all bytes are taken; more are needed */
+    APUS_EVENT_MESSAGE, /* `opcode`, `data`, `len`: a whole message; a text is valid UTF-8 */
+    APUS_EVENT_PING,    /* `data`, `len`; `reply` is the Pong */
+    APUS_EVENT_PONG,    /* `data`, `len` */
+    APUS_EVENT_CLOSE,   /* `code`, `data`, `len`: the reason; `reply` completes the closing handshake, if it is due */
+    APUS_EVENT_FAIL,    /* `error`; `reply` is the Close that tells the peer, where one may still be sent */
+} apus_event_kind;
+
+typedef struct apus_event {
+    apus_event_kind kind;
+    apus_opcode opcode;
+    int error;
+    uint16_t code;
+    uint8_t reply_len;       /* 0: nothing to send */
+    uint8_t *_Nullable data; /* in the caller's bytes or the session's, until the next call; may be NULL for 0 bytes */
+    size_t len;
+    uint8_t reply[APUS_CONTROL_FRAME_SIZE];
+} apus_event;
+
+/* Starts in APUS_STATE_CONNECTING; keeps `config`. */
+void apus_session_init(apus_session *session, const apus_session_config *config);
+
+/* Frees what the session keeps; in any state. */
+void apus_session_deinit(apus_session *session);
+
+/* The opening handshake is done. */
+void apus_session_open(apus_session *session);
+
+/* The stream is gone, with or without a closing handshake. */
+void apus_session_end(apus_session *session);
+
+/* Takes in bytes from the peer up to the first event. They are unmasked where they stand.
+ *
+ * Returns how many were taken, at most `len`; `out` tells the event. Call again with the rest until the event is
+ * APUS_EVENT_NONE. After APUS_EVENT_CLOSE and _FAIL the state is CLOSED and further bytes are taken without effect.
+ * While CLOSING, messages are checked and dropped, and pings not answered (§5.5.1: nothing follows a Close). */
+size_t apus_session_receive(apus_session *session, uint8_t *data, size_t len, apus_event *out);
+
+/* Frees the message just delivered, where the session owns it; the next apus_session_receive does so too. */
+void apus_session_forget_message(apus_session *session);
+
+/* Takes over the payload of the message just delivered, where the session owns it (it came in pieces); the caller
+ * frees it with apus_free. NULL where it stands in the caller's own bytes. */
+uint8_t *_Nullable apus_session_take_payload(apus_session *session);
+
+/* Starts the closing handshake: writes the Close frame to send into `frame` and goes to CLOSING.
+ *
+ * Returns its size, APUS_EINVAL (see apus_close_encode), or APUS_ECLOSED where one was sent already or none may be. */
+ptrdiff_t apus_session_close(apus_session *session, uint16_t code, const uint8_t *_Nullable reason, size_t reason_len,
+                             uint8_t frame[APUS_CONTROL_FRAME_SIZE]);
+
+/* Writes a Ping or Pong frame into `frame`. Returns its size, APUS_EINVAL for more than 125 bytes, or APUS_ECLOSED
+ * where nothing may be sent any more. */
+ptrdiff_t apus_session_control(apus_session *session, apus_opcode opcode, const uint8_t *_Nullable data, size_t len,
+                               uint8_t frame[APUS_CONTROL_FRAME_SIZE]);
+
+/* Whether data frames may be sent. */
+static inline bool apus_session_is_open(const apus_session *session)
+{
+    return session->state == APUS_STATE_OPEN;
+}
+
+APUS_ASSUME_NONNULL_END
+
+#endif

@@ -1,0 +1,299 @@
+/* The way of incoming bytes: header, then payload of a data or a control frame, then an event. Whatever a read cuts
+ * is kept here (a header's bytes, a control payload, a message), so that the caller never has to keep any. */
+#include "apus/session.h"
+
+#include <string.h>
+
+#include "apus/alloc.h"
+#include "session/control.h"
+#include "session/lifecycle.h"
+
+/* The first byte and the header of a small, unfragmented message as a client sends it (RFC 6455 §5.2). */
+#define SMALL_TEXT (0x80 | APUS_OPCODE_TEXT)
+#define SMALL_BINARY (0x80 | APUS_OPCODE_BINARY)
+#define SMALL_HEADER_SIZE 6
+#define OPCODE_BITS 0x0F
+#define MASK_BIT 0x80
+
+enum phase {
+    PHASE_HEADER,  /* between frames or inside a header */
+    PHASE_DATA,    /* inside a data frame's payload */
+    PHASE_CONTROL, /* inside a control frame's payload */
+};
+
+void apus_session_init(apus_session *session, const apus_session_config *config)
+{
+    *session = (apus_session){.config = config, .state = APUS_STATE_CONNECTING, .phase = PHASE_HEADER};
+}
+
+void apus_session_deinit(apus_session *session)
+{
+    apus_message_deinit(&session->message);
+    apus_free(session->control);
+    session->control = NULL;
+}
+
+/* Messages may go the short way to a server, between frames, while the session is open and keeps nothing. */
+static void update_small_end(apus_session *session)
+{
+    const apus_session_config *config = session->config;
+    bool is_ready = config->role == APUS_ROLE_SERVER && session->state == APUS_STATE_OPEN &&
+                    session->phase == PHASE_HEADER && session->header_len == 0 && session->message.opcode == 0;
+    uint64_t most =
+        config->limits.size < APUS_CONTROL_PAYLOAD_SIZE ? config->limits.size : (uint64_t)APUS_CONTROL_PAYLOAD_SIZE;
+    session->small_end = is_ready ? (uint8_t)(most + 1) : 0;
+}
+
+void apus_session_open(apus_session *session)
+{
+    apus__session_set_state(session, APUS_STATE_OPEN);
+    update_small_end(session);
+}
+
+void apus_session_end(apus_session *session)
+{
+    if (session->state != APUS_STATE_CLOSED)
+        apus__session_set_state(session, APUS_STATE_CLOSED);
+}
+
+void apus_session_forget_message(apus_session *session)
+{
+    if (APUS_LIKELY(!session->is_delivered))
+        return;
+    apus_message_deinit(&session->message);
+    session->is_delivered = false;
+}
+
+static inline void deliver(apus_session *session, apus_opcode opcode, uint8_t *data, size_t len, apus_event *out)
+{
+    /* §5.5.1: having sent a Close, an endpoint waits for the other and discards data. */
+    if (session->state != APUS_STATE_OPEN)
+        return;
+    out->kind = APUS_EVENT_MESSAGE;
+    out->opcode = opcode;
+    out->data = data;
+    out->len = len;
+}
+
+/* A message that stands whole in one frame and one read: the usual case, done in place without keeping anything. */
+static inline void receive_whole(apus_session *session, const apus_frame *frame, uint8_t *payload, apus_event *out)
+{
+    size_t len = (size_t)frame->payload_len;
+    if (frame->opcode == APUS_OPCODE_TEXT) {
+        apus_utf8 utf8;
+        apus_utf8_init(&utf8);
+        if (apus_utf8_unmask(&utf8, payload, payload, len, frame->masking_key) != len ||
+            !apus_utf8_is_complete(&utf8)) {
+            apus__session_fail(session, APUS_EUTF8, out);
+            return;
+        }
+    } else {
+        apus_mask(payload, payload, len, frame->masking_key);
+    }
+    deliver(session, (apus_opcode)frame->opcode, payload, len, out);
+}
+
+/* The last byte of a data frame that is kept has come. */
+static void end_data_frame(apus_session *session, apus_event *out)
+{
+    session->phase = PHASE_HEADER;
+    if (!session->fin)
+        return;
+    apus_message *message = &session->message;
+    int error = apus_message_check_end(message);
+    if (error != APUS_OK) {
+        apus__session_fail(session, error, out);
+        return;
+    }
+    session->is_delivered = true;
+    deliver(session, (apus_opcode)message->opcode, message->payload.data, message->payload.len, out);
+}
+
+/* Keeps what is there of the payload under way; returns the number of bytes taken. */
+static size_t receive_data(apus_session *session, const uint8_t *data, size_t len, apus_event *out)
+{
+    size_t taken = session->remaining < len ? (size_t)session->remaining : len;
+    session->remaining -= taken;
+    int error = apus_message_append(&session->message, data, taken, session->masking_key, session->remaining);
+    if (error != APUS_OK) {
+        apus__session_fail(session, error, out);
+        return taken;
+    }
+    session->masking_key = apus_masking_key_advance(session->masking_key, taken);
+    if (session->remaining == 0)
+        end_data_frame(session, out);
+    return taken;
+}
+
+/* The same for a control frame that a read cut. */
+static size_t receive_control(apus_session *session, const uint8_t *data, size_t len, apus_event *out)
+{
+    size_t taken = session->remaining < len ? (size_t)session->remaining : len;
+    apus_mask(session->control + session->control_len, data, taken, session->masking_key);
+    session->masking_key = apus_masking_key_advance(session->masking_key, taken);
+    session->control_len += (uint8_t)taken;
+    session->remaining -= taken;
+    if (session->remaining == 0) {
+        session->phase = PHASE_HEADER;
+        apus__session_handle_control(session, (apus_opcode)session->opcode, session->control, session->control_len,
+                                     out);
+    }
+    return taken;
+}
+
+static void remember_frame(apus_session *session, const apus_frame *frame, enum phase phase)
+{
+    session->phase = (uint8_t)phase;
+    session->opcode = frame->opcode;
+    session->fin = frame->fin;
+    session->remaining = frame->payload_len;
+    session->masking_key = frame->masking_key;
+}
+
+static size_t begin_control_frame(apus_session *session, const apus_frame *frame, uint8_t *payload, size_t len,
+                                  apus_event *out)
+{
+    if (frame->payload_len <= len) {
+        size_t payload_len = (size_t)frame->payload_len;
+        apus_mask(payload, payload, payload_len, frame->masking_key);
+        apus__session_handle_control(session, (apus_opcode)frame->opcode, payload, payload_len, out);
+        return payload_len;
+    }
+    if (session->control == NULL)
+        session->control = apus_malloc(APUS_CONTROL_PAYLOAD_SIZE);
+    if (session->control == NULL) {
+        apus__session_fail(session, APUS_ENOMEM, out);
+        return 0;
+    }
+    session->control_len = 0;
+    remember_frame(session, frame, PHASE_CONTROL);
+    return receive_control(session, payload, len, out);
+}
+
+static size_t begin_data_frame(apus_session *session, const apus_frame *frame, uint8_t *payload, size_t len,
+                               apus_event *out)
+{
+    bool is_whole = frame->fin && frame->payload_len <= len && frame->opcode != APUS_OPCODE_CONTINUATION &&
+                    session->message.opcode == 0;
+    if (APUS_LIKELY(is_whole) && frame->payload_len <= session->config->limits.size) {
+        receive_whole(session, frame, payload, out);
+        return (size_t)frame->payload_len;
+    }
+    int error = apus_message_begin_frame(&session->message, frame, &session->config->limits);
+    if (error != APUS_OK) {
+        apus__session_fail(session, error, out);
+        return 0;
+    }
+    remember_frame(session, frame, PHASE_DATA);
+    return receive_data(session, payload, len, out);
+}
+
+static size_t begin_frame(apus_session *session, const apus_frame *frame, uint8_t *payload, size_t len, apus_event *out)
+{
+    if (APUS_UNLIKELY(apus_opcode_is_control(frame->opcode)))
+        return begin_control_frame(session, frame, payload, len, out);
+    return begin_data_frame(session, frame, payload, len, out);
+}
+
+static void keep_header(apus_session *session, const uint8_t *data, size_t len)
+{
+    memcpy(session->header + session->header_len, data, len);
+    session->header_len += (uint8_t)len;
+}
+
+/* Goes on with a header that an earlier read cut: copies byte after byte behind what is kept until it is whole. */
+static size_t resume_header(apus_session *session, uint8_t *data, size_t len, apus_event *out)
+{
+    for (size_t taken = 0; taken < len;) {
+        keep_header(session, data + taken++, 1);
+        apus_frame frame;
+        ptrdiff_t size = apus_frame_parse(session->header, session->header_len, session->config->role, &frame);
+        if (size < 0) {
+            apus__session_fail(session, (int)size, out);
+            return taken;
+        }
+        if (size > 0) {
+            session->header_len = 0;
+            return taken + begin_frame(session, &frame, data + taken, len - taken, out);
+        }
+    }
+    return len;
+}
+
+static size_t receive_header(apus_session *session, uint8_t *data, size_t len, apus_event *out)
+{
+    if (APUS_UNLIKELY(session->header_len != 0))
+        return resume_header(session, data, len, out);
+    apus_frame frame;
+    ptrdiff_t size = apus_frame_parse(data, len, session->config->role, &frame);
+    if (APUS_UNLIKELY(size < 0)) {
+        apus__session_fail(session, (int)size, out);
+        return len;
+    }
+    if (size == 0) {
+        keep_header(session, data, len);
+        return len;
+    }
+    return (size_t)size + begin_frame(session, &frame, data + size, len - (size_t)size, out);
+}
+
+/* Anything but the usual case: frames that are cut, fragmented, large or control, and errors. */
+static APUS_NOINLINE size_t receive_any(apus_session *session, uint8_t *data, size_t len, apus_event *out)
+{
+    out->kind = APUS_EVENT_NONE;
+    out->reply_len = 0;
+    apus_session_forget_message(session);
+    size_t taken = 0;
+    while (taken < len && out->kind == APUS_EVENT_NONE) {
+        if (APUS_UNLIKELY(session->state == APUS_STATE_CLOSED))
+            return len;
+        apus_session_forget_message(session); /* dropped while CLOSING */
+        uint8_t *rest = data + taken;
+        switch ((enum phase)session->phase) {
+        case PHASE_HEADER:
+            taken += receive_header(session, rest, len - taken, out);
+            break;
+        case PHASE_DATA:
+            taken += receive_data(session, rest, len - taken, out);
+            break;
+        case PHASE_CONTROL:
+            taken += receive_control(session, rest, len - taken, out);
+            break;
+        }
+    }
+    return taken;
+}
+
+/* Whether a small message stands whole at `data`, unfragmented and masked, and nothing is under way. This is what
+ * nearly all frames to a server are, and it spares them the general way. */
+static bool is_small_message(const apus_session *session, const uint8_t *data, size_t len)
+{
+    if (len < SMALL_HEADER_SIZE || (data[0] != SMALL_TEXT && data[0] != SMALL_BINARY))
+        return false;
+    size_t payload_len = (size_t)data[1] - MASK_BIT; /* without the bit: too large */
+    return payload_len < session->small_end && payload_len <= len - SMALL_HEADER_SIZE;
+}
+
+size_t apus_session_receive(apus_session *session, uint8_t *data, size_t len, apus_event *out)
+{
+    if (APUS_UNLIKELY(!is_small_message(session, data, len))) {
+        size_t taken = receive_any(session, data, len, out);
+        update_small_end(session);
+        return taken;
+    }
+    apus_frame frame = {.opcode = data[0] & OPCODE_BITS, .fin = true, .payload_len = (size_t)data[1] - MASK_BIT};
+    memcpy(&frame.masking_key, data + 2, sizeof frame.masking_key);
+    out->reply_len = 0;
+    receive_whole(session, &frame, data + SMALL_HEADER_SIZE, out);
+    return SMALL_HEADER_SIZE + (size_t)frame.payload_len;
+}
+
+uint8_t *apus_session_take_payload(apus_session *session)
+{
+    if (!session->is_delivered)
+        return NULL;
+    uint8_t *data = session->message.payload.data;
+    session->message.payload = (apus_bytes){0};
+    apus_session_forget_message(session);
+    return data;
+}

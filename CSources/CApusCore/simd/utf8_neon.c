@@ -1,0 +1,20 @@
+/* UTF-8 validation, alone and fused with unmasking, with NEON. */
+#include "simd/kernels.h"
+
+#ifdef APUS__HAVE_NEON
+#include "simd/vector_neon.h"
+
+#include "simd/utf8_template.h"
+
+KERNEL size_t apus__utf8_validate_neon(apus_utf8 *utf8, const uint8_t *data, size_t len)
+{
+    return validate(utf8, data, len);
+}
+
+KERNEL size_t apus__utf8_unmask_neon(apus_utf8 *utf8, uint8_t *target, const uint8_t *source, size_t len,
+                                     apus_masking_key key)
+{
+    return unmask(utf8, target, source, len, key);
+}
+
+#endif
