@@ -1,0 +1,12 @@
+/* The network under Apus: loops, listeners, connections, topics. The only header that Swift imports. */
+#ifndef CAPUS_H
+#define CAPUS_H
+
+#include "apus/connection.h"
+#include "apus/listener.h"
+#include "apus/loop.h"
+#include "apus/socket.h"
+#include "apus/statistics.h"
+#include "apus/topic.h"
+
+#endif

@@ -1,0 +1,78 @@
+/* The part of a server that lives on one loop: a listening socket and the connections taken from it. */
+#ifndef APUS_LISTENER_H
+#define APUS_LISTENER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apus/connection.h"
+#include "apus/error.h"
+#include "apus/head.h"
+#include "apus/loop.h"
+#include "apus/macros.h"
+#include "apus/session.h"
+#include "apus/statistics.h"
+
+APUS_ASSUME_NONNULL_BEGIN
+
+/* What to do with a message for a peer whose outbound queue is full. */
+typedef enum apus_slow_consumer {
+    APUS_SLOW_CONSUMER_SUSPEND, /* the sender waits; a topic's message, which cannot wait, closes with 1013 */
+    APUS_SLOW_CONSUMER_DROP,    /* the message is dropped and counted */
+    APUS_SLOW_CONSUMER_CLOSE,   /* the connection is closed with 1013 */
+} apus_slow_consumer;
+
+/* Which pages may open a WebSocket (RFC 6455 §10.2). A request without Origin comes from no browser and passes. */
+typedef enum apus_origin_policy {
+    APUS_ORIGIN_SAME, /* those of the server's own origin, and those listed */
+    APUS_ORIGIN_ANY,
+} apus_origin_policy;
+
+/* What the listeners of a server share; outlives them. */
+typedef struct apus_listener_config {
+    apus_session_config session;
+    apus_head_limits head;
+    uint32_t handshake_timeout; /* ms from accept, or the last answer, to the end of a request head */
+    uint32_t ping_interval;     /* ms without a byte from the peer before a Ping; 0: never */
+    uint32_t pings_missed;      /* unanswered Pings in a row that end the connection */
+    uint32_t close_timeout;     /* ms for the closing handshake */
+    uint32_t most_connections;
+    size_t inbound_limit;  /* bytes of messages not taken yet, past which reading stops */
+    size_t outbound_limit; /* bytes queued for a peer, past which the policy applies */
+    apus_slow_consumer slow_consumer;
+    apus_origin_policy origin_policy;
+    const apus_text *_Nullable origins; /* allowed beside the server's own, such as "https://example.org" */
+    size_t origin_count;
+    apus_connection_callbacks callbacks;
+} apus_listener_config;
+
+/* Fills in every limit and timeout with its default; callbacks are the caller's to set. */
+void apus_listener_config_init(apus_listener_config *config);
+
+/* Counted over all listeners of a server; all zero is the start. Outlives them. */
+typedef struct apus_admission {
+    uint64_t last_id;
+    uint32_t connections;
+} apus_admission;
+
+typedef struct apus_listener apus_listener;
+
+/* Takes over the listening socket `fd` and accepts on `loop`; to be called on the loop's thread, or before it starts.
+ * Returns APUS_OK, APUS_ENOMEM or a negative errno, and then `fd` is still the caller's. */
+int apus_listener_open(apus_listener *_Nullable *_Nonnull out, apus_loop *loop, int fd,
+                       const apus_listener_config *config, apus_admission *admission, void *_Nullable context);
+
+/* Stops to accept, closes idle HTTP connections, answers requests under way, closes WebSockets with 1001, and after
+ * `deadline` ms drops what is left. Once all are gone it calls `on_stop`, and the listener is freed. On its loop. */
+void apus_listener_stop(apus_listener *listener, uint32_t deadline,
+                        void (*on_stop)(void *_Nullable context, const apus_statistics *statistics));
+
+/* Adds the present counts to `out`; from any thread, while the listener lives. */
+void apus_listener_add_statistics(const apus_listener *listener, apus_statistics *out);
+
+/* Adds one set of counts to another. */
+void apus_statistics_add(apus_statistics *sum, const apus_statistics *more);
+
+APUS_ASSUME_NONNULL_END
+
+#endif

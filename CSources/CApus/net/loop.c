@@ -1,0 +1,283 @@
+/* The loop's thread, its turn, and the two ways to give it work: the plain queue of its own thread and the locked
+ * inbox of all others. */
+#include "net/loop.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "apus/alloc.h"
+#include "net/stream.h"
+
+#define FIRST_JOB_CAPACITY 64
+
+/* Jobs that run between two looks at the network. A task that always queues itself again must not starve it. */
+#define JOBS_PER_DRAIN 1024
+
+static _Thread_local const apus_loop *current_loop;
+
+bool apus_loop_is_current(const apus_loop *loop)
+{
+    return loop == current_loop;
+}
+
+static void abort_without_memory(void)
+{
+    fputs("apus: out of memory: a task would be lost\n", stderr);
+    abort();
+}
+
+static void grow_jobs(apus_jobs *jobs)
+{
+    size_t capacity = jobs->capacity == 0 ? FIRST_JOB_CAPACITY : jobs->capacity * 2;
+    void **ring = malloc(capacity * sizeof *ring);
+    if (ring == NULL)
+        abort_without_memory();
+    for (size_t i = 0; i < jobs->count; i++)
+        ring[i] = jobs->ring[(jobs->first + i) & (jobs->capacity - 1)];
+    free(jobs->ring);
+    *jobs = (apus_jobs){.ring = ring, .capacity = capacity, .first = 0, .count = jobs->count};
+}
+
+static void push_job(apus_jobs *jobs, void *job)
+{
+    if (jobs->count == jobs->capacity)
+        grow_jobs(jobs);
+    jobs->ring[(jobs->first + jobs->count++) & (jobs->capacity - 1)] = job;
+}
+
+static void *take_job(apus_jobs *jobs)
+{
+    void *job = jobs->ring[jobs->first];
+    jobs->first = (jobs->first + 1) & (jobs->capacity - 1);
+    jobs->count--;
+    return job;
+}
+
+void apus__loop_drain(apus_loop *loop)
+{
+    for (int budget = JOBS_PER_DRAIN; loop->jobs.count != 0 && budget > 0; budget--) {
+        loop->running = take_job(&loop->jobs);
+        loop->run_job(loop->run_context, loop->running);
+    }
+    loop->running = NULL;
+}
+
+void *apus_loop_running(const apus_loop *loop)
+{
+    return loop == current_loop ? loop->running : NULL;
+}
+
+static void put_into_inbox(apus_loop *loop, apus_posted posted)
+{
+    apus_inbox *inbox = &loop->inbox;
+    uv_mutex_lock(&inbox->lock);
+    if (inbox->count == inbox->capacity) {
+        inbox->capacity = inbox->capacity == 0 ? FIRST_JOB_CAPACITY : inbox->capacity * 2;
+        inbox->items = realloc(inbox->items, inbox->capacity * sizeof *inbox->items);
+        if (inbox->items == NULL)
+            abort_without_memory();
+    }
+    inbox->items[inbox->count++] = posted;
+    /* Under the lock: once the last call, which ends the loop, has been taken out, nobody may touch `wake`. */
+    if (inbox->count == 1)
+        uv_async_send(&loop->wake);
+    uv_mutex_unlock(&inbox->lock);
+}
+
+void apus_loop_enqueue(apus_loop *loop, void *job)
+{
+    if (loop == current_loop)
+        push_job(&loop->jobs, job);
+    else
+        put_into_inbox(loop, (apus_posted){.call = NULL, .argument = job});
+}
+
+void apus_loop_post(apus_loop *loop, apus_call_cb call, void *argument)
+{
+    put_into_inbox(loop, (apus_posted){.call = call, .argument = argument});
+}
+
+static void empty_inbox(apus_loop *loop)
+{
+    apus_inbox *inbox = &loop->inbox;
+    uv_mutex_lock(&inbox->lock);
+    apus_posted *items = inbox->items;
+    size_t count = inbox->count;
+    inbox->items = NULL;
+    inbox->count = 0;
+    inbox->capacity = 0;
+    uv_mutex_unlock(&inbox->lock);
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].call == NULL)
+            push_job(&loop->jobs, items[i].argument);
+        else
+            items[i].call(items[i].argument);
+        /* A job must not be overtaken by a later call. */
+        if (loop->jobs.count != 0)
+            apus__loop_drain(loop);
+    }
+    free(items);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    empty_inbox(wake->data);
+}
+
+/* Before the loop waits: nothing may be left to run or to send. */
+static void on_turn(uv_prepare_t *turn)
+{
+    apus_loop *loop = turn->data;
+    apus__loop_drain(loop);
+    apus__stream_flush_dirty(loop);
+    if (loop->jobs.count != 0 || !apus_queue_is_empty(&loop->dirty))
+        uv_async_send(&loop->wake);
+}
+
+static uint64_t ticks(const apus_loop *loop)
+{
+    return uv_now(&loop->uv) / APUS_WHEEL_TICK;
+}
+
+static void on_tick(uv_timer_t *tick)
+{
+    apus_loop *loop = tick->data;
+    apus__wheel_advance(&loop->wheel, ticks(loop));
+    if (loop->wheel.armed == 0)
+        uv_timer_stop(tick);
+}
+
+void apus__loop_arm(apus_loop *loop, apus_timer *timer, uint64_t delay)
+{
+    /* The wheel stands still while it is empty. */
+    if (!uv_is_active((uv_handle_t *)&loop->tick)) {
+        uv_update_time(&loop->uv);
+        apus__wheel_advance(&loop->wheel, ticks(loop));
+        uv_timer_start(&loop->tick, on_tick, APUS_WHEEL_TICK, APUS_WHEEL_TICK);
+    }
+    apus__wheel_arm(&loop->wheel, timer, delay);
+}
+
+void apus__loop_disarm(apus_loop *loop, apus_timer *timer)
+{
+    apus__wheel_disarm(&loop->wheel, timer);
+}
+
+static int open_handles(apus_loop *loop)
+{
+    int error = uv_loop_init(&loop->uv);
+    if (error != 0)
+        return error;
+    error = uv_async_init(&loop->uv, &loop->wake, on_wake);
+    if (error != 0) {
+        uv_loop_close(&loop->uv);
+        return error;
+    }
+    /* Neither of these can fail. */
+    uv_prepare_init(&loop->uv, &loop->turn);
+    uv_prepare_start(&loop->turn, on_turn);
+    uv_timer_init(&loop->uv, &loop->tick);
+    loop->wake.data = loop;
+    loop->turn.data = loop;
+    loop->tick.data = loop;
+    return 0;
+}
+
+static void free_memory(apus_loop *loop)
+{
+    free(loop->jobs.ring);
+    free(loop->inbox.items);
+    apus_free(loop->cork);
+    apus_free(loop->read_buffer);
+    apus_free(loop);
+}
+
+apus_loop *apus_loop_new(void)
+{
+    apus_loop *loop = apus_calloc(1, sizeof *loop);
+    if (loop == NULL)
+        return NULL;
+    apus_queue_init(&loop->dirty);
+    apus__wheel_init(&loop->wheel);
+    loop->read_buffer = apus_malloc(APUS_READ_BUFFER_SIZE);
+    loop->cork = apus_malloc(APUS_CORK_SIZE);
+    if (loop->read_buffer == NULL || loop->cork == NULL)
+        goto free_loop;
+    if (uv_mutex_init(&loop->inbox.lock) != 0)
+        goto free_loop;
+    if (open_handles(loop) != 0)
+        goto destroy_lock;
+    return loop;
+
+destroy_lock:
+    uv_mutex_destroy(&loop->inbox.lock);
+free_loop:
+    free_memory(loop);
+    return NULL;
+}
+
+void apus_loop_set_runner(apus_loop *loop, apus_job_cb run, void *context)
+{
+    loop->run_job = run;
+    loop->run_context = context;
+}
+
+static void close_handles(void *argument)
+{
+    apus_loop *loop = argument;
+    uv_close((uv_handle_t *)&loop->turn, NULL);
+    uv_close((uv_handle_t *)&loop->tick, NULL);
+    uv_close((uv_handle_t *)&loop->wake, NULL);
+}
+
+/* The handles are closed and the thread, if there was one, has nothing more to do. */
+static void destroy(apus_loop *loop)
+{
+    int error = uv_loop_close(&loop->uv);
+    if (error != 0) {
+        fputs("apus: a loop was freed while it still had connections\n", stderr);
+        abort();
+    }
+    uv_mutex_destroy(&loop->inbox.lock);
+    free_memory(loop);
+}
+
+static void run_thread(void *argument)
+{
+    apus_loop *loop = argument;
+    current_loop = loop;
+    pthread_setname_np(pthread_self(), loop->name);
+    uv_run(&loop->uv, UV_RUN_DEFAULT);
+    current_loop = NULL;
+    if (loop->frees_itself)
+        destroy(loop);
+}
+
+int apus_loop_start(apus_loop *loop, const char *name)
+{
+    snprintf(loop->name, sizeof loop->name, "%s", name);
+    int error = uv_thread_create(&loop->thread, run_thread, loop);
+    loop->is_started = error == 0;
+    return error;
+}
+
+void apus_loop_free(apus_loop *loop)
+{
+    if (!loop->is_started) {
+        close_handles(loop);
+        uv_run(&loop->uv, UV_RUN_DEFAULT);
+        destroy(loop);
+        return;
+    }
+    if (loop == current_loop) {
+        loop->frees_itself = true;
+        pthread_detach(loop->thread);
+        close_handles(loop);
+        return;
+    }
+    uv_thread_t thread = loop->thread;
+    apus_loop_post(loop, close_handles, loop);
+    uv_thread_join(&thread);
+    destroy(loop);
+}

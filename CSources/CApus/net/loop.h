@@ -1,0 +1,71 @@
+/* The inside of a loop, for the files of this target. */
+#ifndef APUS_NET_LOOP_H
+#define APUS_NET_LOOP_H
+
+#include <uv.h>
+
+#include "apus/loop.h"
+#include "apus/queue.h"
+#include "net/wheel.h"
+
+/* Every connection of a loop reads into the same buffer: an idle connection owns none. */
+#define APUS_READ_BUFFER_SIZE ((size_t)128 * 1024)
+
+/* What one readable event makes a connection send is gathered here and leaves in one system call. */
+#define APUS_CORK_SIZE ((size_t)128 * 1024)
+
+typedef struct apus_stream apus_stream;
+
+/* Jobs in the order they came: a ring whose capacity is a power of two. */
+typedef struct apus_jobs {
+    void **ring;
+    size_t capacity;
+    size_t first;
+    size_t count;
+} apus_jobs;
+
+/* What other threads ask of the loop. A call of NULL means that `argument` is a job. */
+typedef struct apus_posted {
+    apus_call_cb call;
+    void *argument;
+} apus_posted;
+
+typedef struct apus_inbox {
+    uv_mutex_t lock;
+    apus_posted *items;
+    size_t count;
+    size_t capacity;
+} apus_inbox;
+
+struct apus_loop {
+    apus_jobs jobs;
+    apus_job_cb run_job;
+    void *run_context;
+    void *running;       /* the job that runs now */
+    apus_stream *corked; /* whose bytes stand in `cork` */
+    size_t cork_len;
+    uint8_t *cork;
+    uint8_t *read_buffer;
+    apus_queue dirty; /* streams with something to flush before the loop waits */
+    uv_loop_t uv;
+    uv_prepare_t turn;
+    uv_async_t wake;
+    uv_timer_t tick;
+    apus_wheel wheel;
+    apus_inbox inbox;
+    uv_thread_t thread;
+    char name[16];
+    bool is_started;
+    bool frees_itself;
+};
+
+/* Runs the jobs that are queued, and those that they queue, up to a bound that keeps I/O alive. */
+void apus__loop_drain(apus_loop *loop);
+
+/* Arms a timer of the loop's wheel, `delay` in milliseconds. */
+void apus__loop_arm(apus_loop *loop, apus_timer *timer, uint64_t delay);
+
+/* Disarms a timer; harmless where it is not armed. */
+void apus__loop_disarm(apus_loop *loop, apus_timer *timer);
+
+#endif

@@ -1,0 +1,328 @@
+/* The socket is watched by uv_poll and read and written here: one recv and one send for each readable event, however
+ * many messages it brings. The socket is asked for writability only after it took less than it was given. */
+#include "net/stream.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "net/transfer.h"
+
+#define PIECES_PER_CALL 64
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* Tells uv_poll what to wait for. It fails only for a descriptor that epoll does not know, which a socket is not. */
+static void watch(apus_stream *stream)
+{
+    int events = (stream->is_reading ? UV_READABLE : 0) | (stream->is_waiting_to_write ? UV_WRITABLE : 0);
+    if (events == 0)
+        uv_poll_stop(&stream->poll);
+    else
+        uv_poll_start(&stream->poll, events, on_poll);
+}
+
+static void mark_dirty(apus_stream *stream)
+{
+    if (apus_queue_is_empty(&stream->dirty))
+        apus_queue_append(&stream->loop->dirty, &stream->dirty);
+}
+
+static void set_waiting_to_write(apus_stream *stream, bool is_waiting)
+{
+    if (stream->is_waiting_to_write == is_waiting)
+        return;
+    stream->is_waiting_to_write = is_waiting;
+    watch(stream);
+}
+
+static bool owns_cork(const apus_stream *stream)
+{
+    return stream->loop->corked == stream;
+}
+
+static void drop_cork(apus_stream *stream)
+{
+    if (!owns_cork(stream))
+        return;
+    stream->loop->corked = NULL;
+    stream->loop->cork_len = 0;
+}
+
+/* A write failed. The handler may stand above us on the stack, so it learns of it when the loop flushes. */
+static void fail_writing(apus_stream *stream, int error)
+{
+    stream->error = error;
+    drop_cork(stream);
+    apus__outbound_clear(&stream->outbound);
+    mark_dirty(stream);
+}
+
+/* Sends pieces at once. Returns how many bytes left, 0 also where the socket is full or the stream failed. */
+static size_t send_pieces(apus_stream *stream, struct iovec *pieces, int count)
+{
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
+    ssize_t sent;
+    do
+        sent = apus__transfer_send(stream->fd, &message);
+    while (sent < 0 && errno == EINTR);
+    if (sent >= 0) {
+        APUS_COUNT(stream->statistics->bytes_sent, sent);
+        return (size_t)sent;
+    }
+    if (errno != EAGAIN && errno != EWOULDBLOCK)
+        fail_writing(stream, -errno);
+    return 0;
+}
+
+/* Queues what is left of pieces of which `sent` bytes have left. */
+static int queue_rest(apus_stream *stream, const struct iovec *pieces, int count, size_t sent)
+{
+    for (int i = 0; i < count; i++) {
+        size_t gone = sent < pieces[i].iov_len ? sent : pieces[i].iov_len;
+        sent -= gone;
+        int error = apus__outbound_copy(&stream->outbound, (const uint8_t *)pieces[i].iov_base + gone,
+                                        pieces[i].iov_len - gone);
+        if (error != APUS_OK) {
+            fail_writing(stream, error);
+            return error;
+        }
+    }
+    set_waiting_to_write(stream, stream->outbound.bytes != 0);
+    return APUS_OK;
+}
+
+static void finish_if_sent(apus_stream *stream)
+{
+    if (!stream->is_finishing || stream->is_finished || stream->outbound.bytes != 0)
+        return;
+    stream->is_finished = true;
+    shutdown(stream->fd, SHUT_WR);
+}
+
+/* Sends as much of the queue as the socket takes. */
+static void flush(apus_stream *stream)
+{
+    bool is_blocked = false;
+    while (stream->outbound.bytes != 0 && stream->error == 0 && !is_blocked) {
+        struct iovec pieces[PIECES_PER_CALL];
+        int count = apus__outbound_peek(&stream->outbound, pieces, PIECES_PER_CALL);
+        size_t offered = 0;
+        for (int i = 0; i < count; i++)
+            offered += pieces[i].iov_len;
+        size_t sent = send_pieces(stream, pieces, count);
+        if (stream->error != 0)
+            return;
+        apus__outbound_advance(&stream->outbound, sent);
+        is_blocked = sent < offered;
+    }
+    set_waiting_to_write(stream, is_blocked);
+    finish_if_sent(stream);
+    stream->callbacks->on_sent(stream);
+}
+
+/* Empties the cork: to the socket, or behind what is queued already. */
+static void uncork(apus_stream *stream)
+{
+    apus_loop *loop = stream->loop;
+    size_t len = loop->cork_len;
+    loop->corked = NULL;
+    loop->cork_len = 0;
+    if (len == 0 || stream->error != 0)
+        return;
+    struct iovec piece = {.iov_base = loop->cork, .iov_len = len};
+    size_t sent = stream->outbound.bytes == 0 ? send_pieces(stream, &piece, 1) : 0;
+    if (APUS_UNLIKELY(sent < len) && stream->error == 0)
+        queue_rest(stream, &piece, 1, sent);
+}
+
+static void cork(apus_stream *stream)
+{
+    apus_loop *loop = stream->loop;
+    if (APUS_UNLIKELY(loop->corked != NULL && loop->corked != stream))
+        uncork(loop->corked);
+    loop->corked = stream;
+}
+
+/* Whether small pieces of this stream go to the cork: nothing of it is queued, and nobody else has it. */
+static bool may_cork(apus_stream *stream)
+{
+    if (stream->outbound.bytes != 0)
+        return false;
+    if (owns_cork(stream))
+        return true;
+    if (stream->loop->corked != NULL)
+        return false;
+    stream->loop->corked = stream;
+    mark_dirty(stream);
+    return true;
+}
+
+/* Moves the cork's bytes of this stream to its queue, because something that is queued must follow them. */
+static int spill_cork(apus_stream *stream)
+{
+    apus_loop *loop = stream->loop;
+    if (!owns_cork(stream) || loop->cork_len == 0)
+        return APUS_OK;
+    size_t len = loop->cork_len;
+    loop->cork_len = 0;
+    return apus__outbound_copy(&stream->outbound, loop->cork, len);
+}
+
+/* Too much for the cork: everything goes to the socket at once, and only the rest is copied. */
+static int write_through(apus_stream *stream, const uint8_t *header, size_t header_len, const uint8_t *data, size_t len)
+{
+    apus_loop *loop = stream->loop;
+    struct iovec pieces[] = {
+        {.iov_base = loop->cork, .iov_len = loop->cork_len},
+        {.iov_base = (void *)(uintptr_t)header, .iov_len = header_len},
+        {.iov_base = (void *)(uintptr_t)data, .iov_len = len},
+    };
+    loop->cork_len = 0;
+    size_t sent = send_pieces(stream, pieces, 3);
+    if (stream->error != 0)
+        return APUS_OK; /* told to on_end */
+    return queue_rest(stream, pieces, 3, sent);
+}
+
+int apus__stream_write(apus_stream *stream, const uint8_t *header, size_t header_len, const uint8_t *data, size_t len)
+{
+    if (APUS_UNLIKELY(stream->fd < 0 || stream->error != 0))
+        return APUS_OK;
+    if (may_cork(stream)) {
+        uint8_t *place = apus__stream_claim(stream, header_len + len);
+        if (place == NULL)
+            return write_through(stream, header, header_len, data, len);
+        memcpy(place, header, header_len);
+        if (len != 0)
+            memcpy(place + header_len, data, len);
+        return APUS_OK;
+    }
+    mark_dirty(stream);
+    int error = apus__outbound_copy(&stream->outbound, header, header_len);
+    if (error == APUS_OK)
+        error = apus__outbound_copy(&stream->outbound, data, len);
+    if (error != APUS_OK)
+        fail_writing(stream, error); /* a part of a frame may be queued */
+    return error;
+}
+
+int apus__stream_share(apus_stream *stream, apus_buffer *buffer)
+{
+    if (APUS_UNLIKELY(stream->fd < 0 || stream->error != 0))
+        return APUS_OK;
+    int error = spill_cork(stream);
+    if (error == APUS_OK)
+        error = apus__outbound_share(&stream->outbound, buffer);
+    if (error != APUS_OK) {
+        fail_writing(stream, error);
+        return error;
+    }
+    mark_dirty(stream);
+    return APUS_OK;
+}
+
+void apus__stream_finish(apus_stream *stream)
+{
+    stream->is_finishing = true;
+    mark_dirty(stream);
+}
+
+/* Sends what one stream has, and tells it of a write that failed. */
+static void flush_one(apus_stream *stream)
+{
+    if (owns_cork(stream))
+        uncork(stream);
+    if (stream->error == 0 && !stream->is_waiting_to_write)
+        flush(stream);
+    if (stream->error != 0 && stream->fd >= 0)
+        stream->callbacks->on_end(stream, stream->error);
+}
+
+void apus__stream_flush_dirty(apus_loop *loop)
+{
+    apus_queue streams;
+    apus_queue_move(&loop->dirty, &streams);
+    for (apus_queue *node; (node = apus_queue_take(&streams)) != NULL;)
+        flush_one(APUS_QUEUE_MEMBER(node, apus_stream, dirty));
+}
+
+static void read_once(apus_stream *stream)
+{
+    apus_loop *loop = stream->loop;
+    ssize_t count;
+    do
+        count = apus__transfer_receive(stream->fd, loop->read_buffer, APUS_READ_BUFFER_SIZE);
+    while (count < 0 && errno == EINTR);
+    if (APUS_UNLIKELY(count <= 0)) {
+        if (count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+            stream->callbacks->on_end(stream, count == 0 ? 0 : -errno);
+        return;
+    }
+    APUS_COUNT(stream->statistics->bytes_received, count);
+    cork(stream);
+    stream->callbacks->on_read(stream, loop->read_buffer, (size_t)count);
+    if (owns_cork(stream))
+        uncork(stream);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    apus_stream *stream = poll->data;
+    if (events & UV_WRITABLE)
+        flush(stream);
+    /* An error of the socket (status < 0) is told by reading it. */
+    if (stream->fd >= 0 && ((events & UV_READABLE) != 0 || status < 0))
+        read_once(stream);
+    /* uv_poll has stopped watching: a stream that even now reads without an error would hang. */
+    if (status < 0 && stream->fd >= 0)
+        stream->callbacks->on_end(stream, -EIO);
+}
+
+int apus__stream_open(apus_stream *stream, apus_loop *loop, int fd, const apus_stream_callbacks *callbacks,
+                      apus_statistics *statistics)
+{
+    stream->loop = loop;
+    stream->callbacks = callbacks;
+    stream->statistics = statistics;
+    stream->fd = fd;
+    stream->error = 0;
+    stream->is_reading = true;
+    stream->is_waiting_to_write = false;
+    stream->is_finishing = false;
+    stream->is_finished = false;
+    apus_queue_init(&stream->dirty);
+    apus__outbound_init(&stream->outbound);
+    int error = uv_poll_init(&loop->uv, &stream->poll, fd);
+    if (error != 0)
+        return error;
+    stream->poll.data = stream;
+    watch(stream);
+    return APUS_OK;
+}
+
+static void on_handle_close(uv_handle_t *handle)
+{
+    apus_stream *stream = handle->data;
+    stream->callbacks->on_close(stream);
+}
+
+void apus__stream_close(apus_stream *stream)
+{
+    if (stream->fd < 0)
+        return;
+    drop_cork(stream);
+    apus_queue_remove(&stream->dirty);
+    apus__outbound_clear(&stream->outbound);
+    uv_close((uv_handle_t *)&stream->poll, on_handle_close);
+    close(stream->fd);
+    stream->fd = -1;
+}
+
+void apus__stream_set_reading(apus_stream *stream, bool is_reading)
+{
+    if (stream->is_reading == is_reading || stream->fd < 0)
+        return;
+    stream->is_reading = is_reading;
+    watch(stream);
+}

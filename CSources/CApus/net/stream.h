@@ -1,0 +1,82 @@
+/* Bytes both ways over a connected socket, on a loop: read into the loop's buffer, written through its cork. */
+#ifndef APUS_STREAM_H
+#define APUS_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "apus/buffer.h"
+#include "apus/error.h"
+#include "apus/statistics.h"
+#include "net/loop.h"
+#include "net/outbound.h"
+
+/* Adds to a counter that other threads may read meanwhile. */
+#define APUS_COUNT(counter, amount) __atomic_store_n(&(counter), (counter) + (uint64_t)(amount), __ATOMIC_RELAXED)
+
+typedef struct apus_stream_callbacks {
+    /* `len` bytes came; they may be changed, and are gone when the call returns. What is sent meanwhile leaves in one
+     * system call afterwards. */
+    void (*on_read)(apus_stream *stream, uint8_t *data, size_t len);
+    /* No more will come: the peer's end (0) or a negative errno. Once; nothing follows. */
+    void (*on_end)(apus_stream *stream, int error);
+    /* A part of what was queued has left. */
+    void (*on_sent)(apus_stream *stream);
+    /* After apus__stream_close: the stream's memory may go. */
+    void (*on_close)(apus_stream *stream);
+} apus_stream_callbacks;
+
+struct apus_stream {
+    apus_loop *loop;
+    const apus_stream_callbacks *callbacks;
+    apus_statistics *statistics;
+    int fd;    /* -1 once closed */
+    int error; /* of a write that failed; told to on_end in the next flush */
+    bool is_reading;
+    bool is_waiting_to_write;
+    bool is_finishing; /* the sending direction ends once all is sent */
+    bool is_finished;
+    apus_queue dirty;
+    apus_outbound outbound;
+    uv_poll_t poll;
+};
+
+/* Takes over `fd`, a connected, non-blocking socket, and starts to read. APUS_OK, or a negative errno, and then the
+ * descriptor is still the caller's. */
+int apus__stream_open(apus_stream *stream, apus_loop *loop, int fd, const apus_stream_callbacks *callbacks,
+                      apus_statistics *statistics);
+
+/* Closes the descriptor at once and drops what was not sent; `on_close` follows in a later turn. */
+void apus__stream_close(apus_stream *stream);
+
+/* Reads on, or stops, so that TCP itself holds the peer back. */
+void apus__stream_set_reading(apus_stream *stream, bool is_reading);
+
+/* Where the next `len` bytes to send may be written in place: in the cork, if this stream has it and they fit; else
+ * NULL, and apus__stream_write takes them. Nothing else may be sent before they are written. */
+static inline uint8_t *apus__stream_claim(apus_stream *stream, size_t len)
+{
+    apus_loop *loop = stream->loop;
+    if (APUS_UNLIKELY(loop->corked != stream || stream->outbound.bytes != 0 || len > APUS_CORK_SIZE - loop->cork_len))
+        return NULL;
+    uint8_t *place = loop->cork + loop->cork_len;
+    loop->cork_len += len;
+    return place;
+}
+
+/* Sends a header and the bytes behind it, in order with all before. Small pieces wait in the cork until the event
+ * that made them is done; what the socket does not take at once is copied. APUS_OK or APUS_ENOMEM. */
+int apus__stream_write(apus_stream *stream, const uint8_t *header, size_t header_len, const uint8_t *data, size_t len);
+
+/* Sends a shared buffer, without a copy. APUS_OK or APUS_ENOMEM. */
+int apus__stream_share(apus_stream *stream, apus_buffer *buffer);
+
+/* Ends the sending direction once all is sent (TCP's FIN). */
+void apus__stream_finish(apus_stream *stream);
+
+/* Flushes all streams that have something to send. */
+void apus__stream_flush_dirty(apus_loop *loop);
+
+#endif

@@ -1,0 +1,236 @@
+/* A connection's life: opened by the listener, moved from phase to phase, ended and freed; and its one timer. */
+#include "server/connection.h"
+
+#include <assert.h>
+
+#include "apus/alloc.h"
+#include "apus/close.h"
+
+static apus_connection *connection_of(apus_stream *stream)
+{
+    return APUS_QUEUE_MEMBER(stream, apus_connection, stream);
+}
+
+void *apus_connection_context(const apus_connection *connection)
+{
+    return connection->context;
+}
+
+void apus_connection_set_context(apus_connection *connection, void *context)
+{
+    connection->context = context;
+}
+
+void *apus_connection_listener_context(const apus_connection *connection)
+{
+    return connection->listener->context;
+}
+
+uint64_t apus_connection_id(const apus_connection *connection)
+{
+    return connection->id;
+}
+
+int apus_connection_peer(const apus_connection *connection, apus_address *out)
+{
+    return apus_socket_peer(connection->stream.fd, out);
+}
+
+void apus__connection_set_timeout(apus_connection *connection, uint32_t delay)
+{
+    connection->is_active = false;
+    if (delay == 0)
+        apus__loop_disarm(connection->stream.loop, &connection->timer);
+    else
+        apus__loop_arm(connection->stream.loop, &connection->timer, delay);
+}
+
+void apus__connection_tell_end(apus_connection *connection, const apus_ending *ending)
+{
+    if (connection->has_ended)
+        return;
+    connection->has_ended = true;
+    apus__topic_unsubscribe_all(connection);
+    connection->listener->config->callbacks.on_end(connection, ending);
+}
+
+void apus__connection_finish(apus_connection *connection)
+{
+    if (connection->phase >= PHASE_ENDING)
+        return;
+    connection->phase = PHASE_ENDING;
+    connection->input_len = 0;
+    apus__stream_finish(&connection->stream);
+    apus__stream_set_reading(&connection->stream, true);
+    apus__connection_set_timeout(connection, connection->listener->config->close_timeout);
+}
+
+void apus__connection_drop(apus_connection *connection, int error)
+{
+    if (connection->phase == PHASE_GONE)
+        return;
+    connection->phase = PHASE_GONE;
+    connection->input_len = 0;
+    apus_session_end(&connection->session);
+    apus__connection_set_timeout(connection, 0);
+    apus__stream_close(&connection->stream);
+    apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = error});
+}
+
+void apus_connection_abort(apus_connection *connection)
+{
+    apus__connection_drop(connection, APUS_ECLOSED);
+}
+
+void apus__connection_stop(apus_connection *connection)
+{
+    switch ((enum connection_phase)connection->phase) {
+    case PHASE_HEAD:
+        apus__connection_finish(connection);
+        return;
+    case PHASE_REQUEST:
+        connection->request->keep_alive = false;
+        return;
+    case PHASE_OPEN:
+        apus_connection_close(connection, 1001, NULL, 0);
+        return;
+    case PHASE_ENDING:
+    case PHASE_GONE:
+        return;
+    }
+}
+
+/* Nothing came for a whole interval: asks whether the peer is there, or has asked often enough. */
+static void check_peer(apus_connection *connection)
+{
+    const apus_listener_config *config = connection->listener->config;
+    apus_statistics *statistics = &connection->listener->statistics;
+    if (connection->session.state == APUS_STATE_CLOSING) {
+        APUS_COUNT(statistics->close_timeouts, 1);
+        apus__connection_drop(connection, APUS_ETIMEDOUT);
+        return;
+    }
+    /* While nobody takes messages nothing is read, and a Pong would stay unseen: silence is then ours. */
+    if (connection->is_active || !connection->stream.is_reading)
+        connection->pings_missed = 0;
+    else if (connection->pings_missed < config->pings_missed) {
+        connection->pings_missed++;
+        APUS_COUNT(statistics->pings_sent, 1);
+        apus_connection_ping(connection, NULL, 0);
+    } else {
+        APUS_COUNT(statistics->ping_timeouts, 1);
+        apus_connection_close(connection, apus_error_code(APUS_ESILENT), NULL, 0);
+        apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = APUS_ESILENT});
+        apus__connection_finish(connection);
+        return;
+    }
+    apus__connection_set_timeout(connection, config->ping_interval);
+}
+
+static void on_timer(apus_timer *timer)
+{
+    apus_connection *connection = APUS_QUEUE_MEMBER(timer, apus_connection, timer);
+    switch ((enum connection_phase)connection->phase) {
+    case PHASE_HEAD:
+        APUS_COUNT(connection->listener->statistics.handshake_timeouts, 1);
+        if (connection->request->bytes.len != 0)
+            apus__request_refuse(connection, APUS_ETIMEDOUT);
+        else
+            apus__connection_finish(connection);
+        return;
+    case PHASE_OPEN:
+        check_peer(connection);
+        return;
+    case PHASE_ENDING:
+        apus__connection_drop(connection, APUS_ETIMEDOUT);
+        return;
+    case PHASE_REQUEST: /* the application may take its time */
+    case PHASE_GONE:
+        return;
+    }
+}
+
+static void on_read(apus_stream *stream, uint8_t *data, size_t len)
+{
+    apus_connection *connection = connection_of(stream);
+    connection->is_active = true;
+    if (APUS_LIKELY(connection->phase == PHASE_OPEN))
+        apus__connection_receive(connection, data, len);
+    else if (connection->phase <= PHASE_REQUEST)
+        apus__request_receive(connection, data, len);
+    /* While ENDING, what comes is read and forgotten, so that closing does not reset what we sent. */
+}
+
+static void on_end(apus_stream *stream, int error)
+{
+    apus_connection *connection = connection_of(stream);
+    /* A peer that has sent all it will may still read the answer. */
+    if (error == 0 && connection->phase == PHASE_REQUEST && !connection->request->is_upgrade) {
+        connection->request->keep_alive = false;
+        apus__stream_set_reading(stream, false);
+        return;
+    }
+    if (connection->phase == PHASE_OPEN)
+        APUS_COUNT(connection->listener->statistics.connections_lost, 1);
+    apus__connection_drop(connection, APUS_ELOST);
+}
+
+static void on_sent(apus_stream *stream)
+{
+    apus_connection *connection = connection_of(stream);
+    if (!connection->wants_drain || stream->outbound.bytes > connection->listener->config->outbound_limit / 2)
+        return;
+    connection->wants_drain = false;
+    connection->listener->config->callbacks.on_drain(connection);
+}
+
+static void on_close(apus_stream *stream)
+{
+    apus_connection *connection = connection_of(stream);
+    apus_listener *listener = connection->listener;
+    listener->config->callbacks.on_free(connection);
+    apus__connection_forget_messages(connection);
+    apus_session_deinit(&connection->session);
+    apus__request_free(connection->request);
+    apus_queue_remove(&connection->node);
+    apus_free(connection);
+    apus__listener_forget(listener);
+}
+
+static const apus_stream_callbacks stream_callbacks = {
+    .on_read = on_read,
+    .on_end = on_end,
+    .on_sent = on_sent,
+    .on_close = on_close,
+};
+
+int apus__connection_open(apus_listener *listener, int fd)
+{
+    apus_connection *connection = apus_calloc(1, sizeof *connection);
+    if (connection == NULL)
+        return APUS_ENOMEM;
+    int error = APUS_ENOMEM;
+    connection->request = apus_calloc(1, sizeof *connection->request);
+    if (connection->request == NULL)
+        goto free_connection;
+    error = apus__stream_open(&connection->stream, listener->loop, fd, &stream_callbacks, &listener->statistics);
+    if (error != APUS_OK)
+        goto free_request;
+
+    connection->listener = listener;
+    connection->id = __atomic_add_fetch(&listener->admission->last_id, 1, __ATOMIC_RELAXED);
+    connection->phase = PHASE_HEAD;
+    apus_session_init(&connection->session, &listener->config->session);
+    apus__timer_init(&connection->timer, on_timer);
+    apus_queue_append(&listener->connections, &connection->node);
+    apus__connection_set_timeout(connection, listener->config->handshake_timeout);
+    APUS_COUNT(listener->statistics.connections_accepted, 1);
+    APUS_COUNT(listener->statistics.connections_now, 1);
+    return APUS_OK;
+
+free_request:
+    apus_free(connection->request);
+free_connection:
+    apus_free(connection);
+    return error;
+}

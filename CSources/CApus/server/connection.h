@@ -1,0 +1,109 @@
+/* The inside of a connection, for the files of this folder. */
+#ifndef APUS_SERVER_CONNECTION_H
+#define APUS_SERVER_CONNECTION_H
+
+#include "apus/bytes.h"
+#include "apus/connection.h"
+#include "apus/handshake.h"
+#include "apus/queue.h"
+#include "apus/session.h"
+#include "net/stream.h"
+#include "server/listener.h"
+
+typedef struct apus_subscription apus_subscription;
+
+/* HEAD --head--> REQUEST --accept--> OPEN --closed--> ENDING --> GONE
+ *  ^                |                                   ^
+ *  +---keep-alive---+--------------last answer----------+        any --abort, end of stream--> GONE */
+enum connection_phase {
+    PHASE_HEAD,    /* a request head is awaited */
+    PHASE_REQUEST, /* the application is to answer */
+    PHASE_OPEN,    /* WebSocket */
+    PHASE_ENDING,  /* the last bytes are on their way; what comes is ignored until the peer ends too */
+    PHASE_GONE,    /* the socket is closed */
+};
+
+/* What a connection needs only while it speaks HTTP. */
+typedef struct apus_request {
+    apus_bytes bytes; /* a head that came in pieces; requests that came before the answer to this one */
+    apus_head_scanner scanner;
+    bool is_upgrade;
+    bool is_head; /* the method is HEAD */
+    bool keep_alive;
+    bool is_processing; /* `bytes` or the read buffer are being read above us on the stack */
+    char accept[APUS_ACCEPT_SIZE];
+} apus_request;
+
+/* A message that waits to be taken. */
+typedef struct apus_waiting {
+    struct apus_waiting *next;
+    apus_opcode opcode;
+    size_t len;
+    uint8_t *data; /* own memory, or behind this struct */
+    bool owns_data;
+} apus_waiting;
+
+struct apus_connection {
+    apus_stream stream;
+    apus_listener *listener;
+    void *context;
+    uint64_t id;
+    apus_session session;
+    uint8_t *input; /* bytes of the present read that are not parsed yet */
+    size_t input_len;
+    apus_waiting *first_waiting;
+    apus_waiting *last_waiting;
+    apus_waiting *taken; /* handed out; goes at the next call */
+    size_t waiting_bytes;
+    apus_request *request; /* NULL once open */
+    apus_subscription *subscriptions;
+    apus_timer timer;
+    apus_queue node; /* in the listener's list */
+    uint8_t phase;
+    uint8_t demand;
+    uint8_t pings_missed;
+    bool is_active; /* something came since the timer was armed */
+    bool has_ended; /* on_end was called */
+    bool wants_drain;
+    bool is_delivering;
+};
+
+/* Takes over an accepted socket. APUS_OK, APUS_ENOMEM or a negative errno; then `fd` is still the caller's. */
+int apus__connection_open(apus_listener *listener, int fd);
+
+/* Tells the application, once, that the connection has ended. */
+void apus__connection_tell_end(apus_connection *connection, const apus_ending *ending);
+
+/* Sends what is left and the end of the stream, and waits for the peer's end. */
+void apus__connection_finish(apus_connection *connection);
+
+/* Closes the socket at once; the application is told `error`, if it was not told an end before. */
+void apus__connection_drop(apus_connection *connection, int error);
+
+/* Arms the connection's timer for its phase, or disarms it (0). */
+void apus__connection_set_timeout(apus_connection *connection, uint32_t delay);
+
+/* Part of a graceful stop: ends the connection as its phase allows. */
+void apus__connection_stop(apus_connection *connection);
+
+/* Bytes of HTTP; while an answer is awaited they are kept (request.c). */
+void apus__request_receive(apus_connection *connection, uint8_t *data, size_t len);
+
+/* A refusal of our own: status and words from the table of errors; then the connection ends. */
+void apus__request_refuse(apus_connection *connection, int error);
+
+void apus__request_free(apus_request *request);
+
+/* Bytes of frames (receive.c). */
+void apus__connection_receive(apus_connection *connection, uint8_t *data, size_t len);
+
+/* Frees messages that nobody took. */
+void apus__connection_forget_messages(apus_connection *connection);
+
+/* Sends one whole frame of a topic, by the slow-consumer policy (send.c). */
+void apus__connection_share(apus_connection *connection, apus_buffer *frame);
+
+/* Ends all subscriptions (topic.c). */
+void apus__topic_unsubscribe_all(apus_connection *connection);
+
+#endif

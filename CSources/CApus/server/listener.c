@@ -1,0 +1,218 @@
+/* Accepting, the limits on it, and the graceful stop. */
+#include "server/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "apus/alloc.h"
+#include "server/connection.h"
+
+/* Connections taken in one go, before the loop looks at those it has. */
+#define ACCEPTS_PER_EVENT 64
+
+/* How long accepting rests when descriptors have run out, in milliseconds. */
+#define ACCEPT_PAUSE 100
+
+void apus_listener_config_init(apus_listener_config *config)
+{
+    *config = (apus_listener_config){
+        .session = {.role = APUS_ROLE_SERVER, .limits = {.size = 1 << 20, .fragments = 4096}},
+        .head = {.size = 16 << 10, .fields = APUS_HEAD_MOST_FIELDS},
+        .handshake_timeout = 10000,
+        .ping_interval = 30000,
+        .pings_missed = 2,
+        .close_timeout = 5000,
+        .most_connections = 100000,
+        .inbound_limit = 64 << 10,
+        .outbound_limit = 1 << 20,
+        .slow_consumer = APUS_SLOW_CONSUMER_SUSPEND,
+        .origin_policy = APUS_ORIGIN_SAME,
+    };
+}
+
+/* All connections of the server count, whichever loop they are on. */
+static bool admit(apus_listener *listener)
+{
+    uint32_t *connections = &listener->admission->connections;
+    if (__atomic_fetch_add(connections, 1, __ATOMIC_RELAXED) < listener->config->most_connections)
+        return true;
+    __atomic_fetch_sub(connections, 1, __ATOMIC_RELAXED);
+    return false;
+}
+
+static void release_admission(apus_listener *listener)
+{
+    __atomic_fetch_sub(&listener->admission->connections, 1, __ATOMIC_RELAXED);
+}
+
+/* Says that there are too many. Best effort: what the socket does not take at once is not worth waiting for. */
+static void refuse(apus_listener *listener, int fd)
+{
+    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\n"
+                                 "Retry-After: 1\r\n"
+                                 "Connection: close\r\n"
+                                 "Content-Length: 0\r\n\r\n";
+    APUS_COUNT(listener->statistics.connections_refused, 1);
+    ssize_t sent = send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL);
+    (void)sent;
+    shutdown(fd, SHUT_WR);
+    close(fd);
+}
+
+static void take(apus_listener *listener, int fd)
+{
+    if (!admit(listener)) {
+        refuse(listener, fd);
+        return;
+    }
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* fails for a Unix socket, which needs none */
+    if (apus__connection_open(listener, fd) != APUS_OK) {
+        APUS_COUNT(listener->statistics.accept_failures, 1);
+        release_admission(listener);
+        close(fd);
+    }
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+/* No descriptor is left. The reserve lets one waiting connection be closed, rather than left without any answer; then
+ * accepting rests, or the loop would spin on a socket that stays readable. */
+static void rest(apus_listener *listener)
+{
+    APUS_COUNT(listener->statistics.accept_failures, 1);
+    if (listener->reserve_fd >= 0) {
+        close(listener->reserve_fd);
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
+        if (fd >= 0)
+            close(fd);
+        listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    }
+    uv_poll_stop(&listener->poll);
+    apus__loop_arm(listener->loop, &listener->timer, ACCEPT_PAUSE);
+}
+
+static void on_poll(uv_poll_t *poll, int status, int events)
+{
+    (void)status;
+    (void)events;
+    apus_listener *listener = poll->data;
+    for (int i = 0; i < ACCEPTS_PER_EVENT; i++) {
+        int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            take(listener, fd);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+            rest(listener);
+        /* Anything else is EAGAIN, or a connection that went before it was taken. */
+        if (errno != ECONNABORTED && errno != EINTR)
+            return;
+    }
+}
+
+static void drop_all(apus_listener *listener)
+{
+    apus_queue *node = listener->connections.next;
+    while (node != &listener->connections) {
+        apus_connection *connection = APUS_QUEUE_MEMBER(node, apus_connection, node);
+        node = node->next;
+        apus__connection_drop(connection, APUS_ETIMEDOUT);
+    }
+}
+
+static void on_timer(apus_timer *timer)
+{
+    apus_listener *listener = APUS_QUEUE_MEMBER(timer, apus_listener, timer);
+    if (listener->is_stopping)
+        drop_all(listener);
+    else
+        uv_poll_start(&listener->poll, UV_READABLE, on_poll);
+}
+
+int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_listener_config *config,
+                       apus_admission *admission, void *context)
+{
+    apus_listener *listener = apus_calloc(1, sizeof *listener);
+    if (listener == NULL)
+        return APUS_ENOMEM;
+    listener->loop = loop;
+    listener->config = config;
+    listener->admission = admission;
+    listener->context = context;
+    listener->fd = fd;
+    apus_queue_init(&listener->connections);
+    apus__timer_init(&listener->timer, on_timer);
+    int error = uv_poll_init(&loop->uv, &listener->poll, fd);
+    if (error != 0) {
+        apus_free(listener);
+        return error;
+    }
+    listener->poll.data = listener;
+    listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    uv_poll_start(&listener->poll, UV_READABLE, on_poll);
+    *out = listener;
+    return APUS_OK;
+}
+
+static void on_handle_close(uv_handle_t *handle)
+{
+    apus_listener *listener = handle->data;
+    listener->on_stop(listener->context, &listener->statistics);
+    apus_free(listener);
+}
+
+static void close_if_empty(apus_listener *listener)
+{
+    if (!listener->is_stopping || listener->is_closed || !apus_queue_is_empty(&listener->connections))
+        return;
+    listener->is_closed = true;
+    apus__loop_disarm(listener->loop, &listener->timer);
+    uv_close((uv_handle_t *)&listener->poll, on_handle_close);
+}
+
+void apus__listener_forget(apus_listener *listener)
+{
+    release_admission(listener);
+    APUS_COUNT(listener->statistics.connections_now, -1);
+    close_if_empty(listener);
+}
+
+void apus_listener_stop(apus_listener *listener, uint32_t deadline,
+                        void (*on_stop)(void *context, const apus_statistics *statistics))
+{
+    if (listener->is_stopping)
+        return;
+    listener->is_stopping = true;
+    listener->on_stop = on_stop;
+    uv_poll_stop(&listener->poll);
+    close(listener->fd);
+    if (listener->reserve_fd >= 0)
+        close(listener->reserve_fd);
+    apus_queue *node = listener->connections.next;
+    while (node != &listener->connections) {
+        apus_connection *connection = APUS_QUEUE_MEMBER(node, apus_connection, node);
+        node = node->next;
+        apus__connection_stop(connection);
+    }
+    apus__loop_arm(listener->loop, &listener->timer, deadline);
+    close_if_empty(listener);
+}
+
+void apus_listener_add_statistics(const apus_listener *listener, apus_statistics *out)
+{
+#define X(name, words) out->name += __atomic_load_n(&listener->statistics.name, __ATOMIC_RELAXED);
+    APUS_STATISTICS_MAP(X)
+#undef X
+}
+
+void apus_statistics_add(apus_statistics *sum, const apus_statistics *more)
+{
+#define X(name, words) sum->name += more->name;
+    APUS_STATISTICS_MAP(X)
+#undef X
+}

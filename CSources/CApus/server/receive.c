@@ -1,0 +1,200 @@
+/* Incoming messages: given out as they are demanded, in place while their bytes stand in the read buffer, and kept
+ * aside where nobody takes them. Pings and closes are answered in any case. */
+#include "server/connection.h"
+
+#include <string.h>
+
+#include "apus/alloc.h"
+
+static void count_failure(apus_statistics *statistics, int error)
+{
+    switch (error) {
+    case APUS_EUTF8:
+        APUS_COUNT(statistics->utf8_errors, 1);
+        return;
+    case APUS_ETOOBIG:
+        APUS_COUNT(statistics->size_errors, 1);
+        return;
+    case APUS_EFRAGMENTS:
+        APUS_COUNT(statistics->fragment_errors, 1);
+        return;
+    case APUS_ENOMEM:
+        APUS_COUNT(statistics->memory_errors, 1);
+        return;
+    default:
+        APUS_COUNT(statistics->protocol_errors, 1);
+        return;
+    }
+}
+
+static void handle_control(apus_connection *connection, const apus_event *event)
+{
+    if (event->reply_len != 0)
+        apus__stream_write(&connection->stream, event->reply, event->reply_len, NULL, 0);
+    switch (event->kind) {
+    case APUS_EVENT_PONG:
+        connection->listener->config->callbacks.on_pong(connection, event->data, event->len);
+        return;
+    case APUS_EVENT_CLOSE: {
+        apus_ending ending = {.code = event->code, .reason = event->data, .reason_len = event->len};
+        apus__connection_finish(connection);
+        apus__connection_tell_end(connection, &ending);
+        return;
+    }
+    case APUS_EVENT_FAIL:
+        count_failure(&connection->listener->statistics, event->error);
+        apus__connection_finish(connection);
+        apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = event->error});
+        return;
+    case APUS_EVENT_PING: /* the reply was all */
+    case APUS_EVENT_NONE:
+    case APUS_EVENT_MESSAGE:
+        return;
+    }
+}
+
+/* Goes on with the bytes of the present read up to the next message. */
+static bool parse_next(apus_connection *connection, apus_incoming *out)
+{
+    while (connection->input_len != 0) {
+        apus_event event;
+        size_t taken = apus_session_receive(&connection->session, connection->input, connection->input_len, &event);
+        connection->input += taken;
+        connection->input_len -= taken;
+        if (APUS_LIKELY(event.kind == APUS_EVENT_MESSAGE)) {
+            APUS_COUNT(connection->listener->statistics.messages_received, 1);
+            *out = (apus_incoming){.opcode = event.opcode, .data = event.data, .len = event.len};
+            return true;
+        }
+        if (event.kind != APUS_EVENT_NONE)
+            handle_control(connection, &event);
+    }
+    return false;
+}
+
+static void free_waiting(apus_waiting *waiting)
+{
+    if (waiting->owns_data)
+        apus_free(waiting->data);
+    apus_free(waiting);
+}
+
+static void forget_taken(apus_connection *connection)
+{
+    if (connection->taken == NULL)
+        return;
+    free_waiting(connection->taken);
+    connection->taken = NULL;
+}
+
+static bool take_waiting(apus_connection *connection, apus_incoming *out)
+{
+    apus_waiting *waiting = connection->first_waiting;
+    if (waiting == NULL)
+        return false;
+    connection->first_waiting = waiting->next;
+    if (connection->first_waiting == NULL)
+        connection->last_waiting = NULL;
+    connection->waiting_bytes -= waiting->len + sizeof *waiting;
+    connection->taken = waiting;
+    *out = (apus_incoming){.opcode = waiting->opcode, .data = waiting->data, .len = waiting->len};
+    if (connection->waiting_bytes <= connection->listener->config->inbound_limit / 2)
+        apus__stream_set_reading(&connection->stream, true);
+    return true;
+}
+
+bool apus_connection_next(apus_connection *connection, apus_incoming *out)
+{
+    if (APUS_UNLIKELY(connection->taken != NULL))
+        forget_taken(connection);
+    if (APUS_UNLIKELY(connection->first_waiting != NULL))
+        return take_waiting(connection, out);
+    return parse_next(connection, out);
+}
+
+/* Keeps a message: the session's own memory where it came in pieces, else a copy. */
+static bool keep(apus_connection *connection, const apus_incoming *message)
+{
+    uint8_t *owned = apus_session_take_payload(&connection->session);
+    apus_waiting *waiting = apus_malloc(sizeof *waiting + (owned == NULL ? message->len : 0));
+    if (waiting == NULL) {
+        apus_free(owned);
+        return false;
+    }
+    *waiting = (apus_waiting){.opcode = message->opcode, .len = message->len, .owns_data = owned != NULL};
+    waiting->data = owned != NULL ? owned : (uint8_t *)(waiting + 1);
+    if (owned == NULL && message->len != 0)
+        memcpy(waiting->data, message->data, message->len);
+    if (connection->last_waiting != NULL)
+        connection->last_waiting->next = waiting;
+    else
+        connection->first_waiting = waiting;
+    connection->last_waiting = waiting;
+    connection->waiting_bytes += message->len + sizeof *waiting;
+    return true;
+}
+
+/* What nobody took in this read goes aside; too much of it stops the reading, and TCP holds the peer back. */
+static void keep_rest(apus_connection *connection)
+{
+    apus_incoming message;
+    while (parse_next(connection, &message)) {
+        if (!keep(connection, &message)) {
+            APUS_COUNT(connection->listener->statistics.memory_errors, 1);
+            apus__connection_drop(connection, APUS_ENOMEM);
+            return;
+        }
+    }
+    if (connection->waiting_bytes > connection->listener->config->inbound_limit && connection->phase == PHASE_OPEN &&
+        connection->stream.is_reading) {
+        APUS_COUNT(connection->listener->statistics.reads_paused, 1);
+        apus__stream_set_reading(&connection->stream, false);
+    }
+}
+
+/* Gives out what is demanded. While bytes are read, a handler that is resumed runs at once: the next message still
+ * stands in the read buffer, and it takes it with apus_connection_next. */
+static void deliver(apus_connection *connection, bool is_reading)
+{
+    if (connection->is_delivering)
+        return;
+    connection->is_delivering = true;
+    apus_incoming message;
+    while (connection->demand != APUS_DEMAND_NONE && apus_connection_next(connection, &message)) {
+        if (connection->demand == APUS_DEMAND_ONE)
+            connection->demand = APUS_DEMAND_NONE;
+        connection->listener->config->callbacks.on_message(connection, &message);
+        if (is_reading && connection->stream.loop->jobs.count != 0)
+            apus__loop_drain(connection->stream.loop);
+    }
+    connection->is_delivering = false;
+}
+
+void apus_connection_demand(apus_connection *connection, apus_demand demand)
+{
+    connection->demand = (uint8_t)demand;
+    if (connection->first_waiting != NULL)
+        deliver(connection, false);
+}
+
+void apus__connection_receive(apus_connection *connection, uint8_t *data, size_t len)
+{
+    connection->input = data;
+    connection->input_len = len;
+    deliver(connection, true);
+    if (connection->input_len != 0)
+        keep_rest(connection);
+    /* An idle connection owns no buffer. */
+    apus_session_forget_message(&connection->session);
+}
+
+void apus__connection_forget_messages(apus_connection *connection)
+{
+    forget_taken(connection);
+    while (connection->first_waiting != NULL) {
+        apus_waiting *waiting = connection->first_waiting;
+        connection->first_waiting = waiting->next;
+        free_waiting(waiting);
+    }
+    connection->last_waiting = NULL;
+}

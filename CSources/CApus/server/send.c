@@ -1,0 +1,137 @@
+/* Outgoing messages, the limit on what waits for a slow peer, and the closing handshake from this side. */
+#include "server/connection.h"
+
+#include <string.h>
+
+/* The header of a frame with at most 125 bytes, as a server sends it (RFC 6455 §5.2). */
+#define SMALL_HEADER_SIZE 2
+#define FIN_BIT 0x80
+
+static bool is_full(const apus_connection *connection, size_t more)
+{
+    size_t queued = connection->stream.outbound.bytes;
+    return queued != 0 && queued + more > connection->listener->config->outbound_limit;
+}
+
+static bool may_send(const apus_connection *connection)
+{
+    return connection->phase == PHASE_OPEN && apus_session_is_open(&connection->session);
+}
+
+/* The same for a socket that has not failed. Its end is told when the loop flushes, which a sender that never has to
+ * wait would never let it do. */
+static bool is_writable(const apus_connection *connection)
+{
+    return may_send(connection) && connection->stream.error == 0;
+}
+
+/* The Close stands behind what is queued; the close timeout bounds how long that may take. */
+static int close_slow(apus_connection *connection)
+{
+    APUS_COUNT(connection->listener->statistics.slow_consumers_closed, 1);
+    apus_connection_close(connection, apus_error_code(APUS_ESLOW), NULL, 0);
+    return APUS_ESLOW;
+}
+
+static int drop_message(apus_connection *connection)
+{
+    APUS_COUNT(connection->listener->statistics.messages_dropped, 1);
+    return APUS_EDROPPED;
+}
+
+/* What the policy says of one message that does not fit and whose sender can wait. */
+static int refuse_message(apus_connection *connection)
+{
+    switch (connection->listener->config->slow_consumer) {
+    case APUS_SLOW_CONSUMER_SUSPEND:
+        return APUS_EFULL;
+    case APUS_SLOW_CONSUMER_DROP:
+        return drop_message(connection);
+    case APUS_SLOW_CONSUMER_CLOSE:
+        return close_slow(connection);
+    }
+    return APUS_EFULL;
+}
+
+/* Anything but the usual case: a queue, a large message, a connection that is not open. */
+static APUS_NOINLINE int send_any(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
+{
+    if (APUS_UNLIKELY(!is_writable(connection)))
+        return APUS_ECLOSED;
+    if (APUS_UNLIKELY(is_full(connection, len)))
+        return refuse_message(connection);
+    uint8_t header[APUS_FRAME_HEADER_SIZE];
+    size_t header_len = apus_frame_encode(header, opcode, true, len);
+    APUS_COUNT(connection->listener->statistics.messages_sent, 1);
+    return apus__stream_write(&connection->stream, header, header_len, data, len);
+}
+
+int apus_connection_send(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
+{
+    /* A small message from a handler that answers what was just read: straight into the cork. */
+    uint8_t *frame = NULL;
+    if (APUS_LIKELY(len <= APUS_CONTROL_PAYLOAD_SIZE && may_send(connection)))
+        frame = apus__stream_claim(&connection->stream, SMALL_HEADER_SIZE + len);
+    if (APUS_UNLIKELY(frame == NULL))
+        return send_any(connection, opcode, data, len);
+    frame[0] = (uint8_t)(FIN_BIT | opcode);
+    frame[1] = (uint8_t)len;
+    if (len != 0)
+        memcpy(frame + SMALL_HEADER_SIZE, data, len);
+    APUS_COUNT(connection->listener->statistics.messages_sent, 1);
+    return APUS_OK;
+}
+
+void apus__connection_share(apus_connection *connection, apus_buffer *frame)
+{
+    if (APUS_UNLIKELY(!is_writable(connection)))
+        return;
+    if (APUS_UNLIKELY(is_full(connection, frame->len))) {
+        if (connection->listener->config->slow_consumer == APUS_SLOW_CONSUMER_DROP)
+            drop_message(connection);
+        else
+            close_slow(connection);
+        return;
+    }
+    APUS_COUNT(connection->listener->statistics.messages_sent, 1);
+    apus__stream_share(&connection->stream, frame);
+}
+
+bool apus_connection_want_drain(apus_connection *connection)
+{
+    /* Half of the limit is not enough for every message that was refused; an empty queue is. */
+    if (!is_writable(connection) || connection->stream.outbound.bytes == 0)
+        return false;
+    connection->wants_drain = true;
+    return true;
+}
+
+size_t apus_connection_outbound(const apus_connection *connection)
+{
+    return connection->stream.outbound.bytes;
+}
+
+int apus_connection_ping(apus_connection *connection, const uint8_t *data, size_t len)
+{
+    if (connection->phase != PHASE_OPEN)
+        return APUS_ECLOSED;
+    uint8_t frame[APUS_CONTROL_FRAME_SIZE];
+    ptrdiff_t size = apus_session_control(&connection->session, APUS_OPCODE_PING, data, len, frame);
+    if (size < 0)
+        return (int)size;
+    return apus__stream_write(&connection->stream, frame, (size_t)size, NULL, 0);
+}
+
+int apus_connection_close(apus_connection *connection, uint16_t code, const uint8_t *reason, size_t reason_len)
+{
+    if (connection->phase != PHASE_OPEN)
+        return APUS_ECLOSED;
+    uint8_t frame[APUS_CONTROL_FRAME_SIZE];
+    ptrdiff_t size = apus_session_close(&connection->session, code, reason, reason_len, frame);
+    if (size < 0)
+        return (int)size;
+    /* Only the peer's Close is awaited now; reading goes on even if nobody takes messages. */
+    apus__stream_set_reading(&connection->stream, true);
+    apus__connection_set_timeout(connection, connection->listener->config->close_timeout);
+    return apus__stream_write(&connection->stream, frame, (size_t)size, NULL, 0);
+}

@@ -1,0 +1,224 @@
+/* A topic has one branch a loop: a list of subscribers that only this loop touches. */
+#include "apus/topic.h"
+
+#include <string.h>
+
+#include "apus/alloc.h"
+#include "server/connection.h"
+
+#define FIRST_CAPACITY 4
+
+typedef struct apus_branch {
+    apus_loop *loop;
+    apus_subscription **subscriptions;
+    size_t count; /* read by other threads: is there anybody? */
+    size_t capacity;
+} apus_branch;
+
+struct apus_topic {
+    uint32_t references;
+    size_t branch_count;
+    apus_branch branches[];
+};
+
+struct apus_subscription {
+    apus_topic *topic;
+    apus_branch *branch;
+    apus_connection *connection;
+    apus_subscription *next; /* of the connection's */
+    size_t index;            /* in the branch */
+};
+
+/* A message on its way to another loop. */
+typedef struct delivery {
+    apus_topic *topic;
+    apus_branch *branch;
+    apus_buffer *frame;
+    uint64_t except;
+} delivery;
+
+apus_topic *apus_topic_new(apus_loop *const *loops, size_t count)
+{
+    apus_topic *topic = apus_calloc(1, sizeof *topic + count * sizeof topic->branches[0]);
+    if (topic == NULL)
+        return NULL;
+    topic->references = 1;
+    topic->branch_count = count;
+    for (size_t i = 0; i < count; i++)
+        topic->branches[i].loop = loops[i];
+    return topic;
+}
+
+apus_topic *apus_topic_retain(apus_topic *topic)
+{
+    __atomic_fetch_add(&topic->references, 1, __ATOMIC_RELAXED);
+    return topic;
+}
+
+void apus_topic_release(apus_topic *topic)
+{
+    if (__atomic_fetch_sub(&topic->references, 1, __ATOMIC_ACQ_REL) != 1)
+        return;
+    /* A subscription holds a reference, so the branches are empty. */
+    for (size_t i = 0; i < topic->branch_count; i++)
+        apus_free(topic->branches[i].subscriptions);
+    apus_free(topic);
+}
+
+static apus_branch *find_branch(apus_topic *topic, const apus_loop *loop)
+{
+    for (size_t i = 0; i < topic->branch_count; i++) {
+        if (topic->branches[i].loop == loop)
+            return &topic->branches[i];
+    }
+    return NULL;
+}
+
+/* The place that holds the connection's subscription to the topic, or the end of its list. */
+static apus_subscription **find_subscription(apus_connection *connection, const apus_topic *topic)
+{
+    apus_subscription **place = &connection->subscriptions;
+    while (*place != NULL && (*place)->topic != topic)
+        place = &(*place)->next;
+    return place;
+}
+
+static void set_count(apus_branch *branch, size_t count)
+{
+    __atomic_store_n(&branch->count, count, __ATOMIC_RELAXED);
+}
+
+static int make_room(apus_branch *branch)
+{
+    if (branch->count < branch->capacity)
+        return APUS_OK;
+    size_t capacity = branch->capacity == 0 ? FIRST_CAPACITY : branch->capacity * 2;
+    apus_subscription **grown = apus_realloc(branch->subscriptions, capacity * sizeof *grown);
+    if (grown == NULL)
+        return APUS_ENOMEM;
+    branch->subscriptions = grown;
+    branch->capacity = capacity;
+    return APUS_OK;
+}
+
+int apus_topic_subscribe(apus_topic *topic, apus_connection *connection)
+{
+    if (connection->phase != PHASE_OPEN || connection->has_ended)
+        return APUS_ECLOSED;
+    apus_branch *branch = find_branch(topic, connection->stream.loop);
+    if (branch == NULL)
+        return APUS_EINVAL;
+    apus_subscription **place = find_subscription(connection, topic);
+    if (*place != NULL)
+        return APUS_OK;
+    int error = make_room(branch);
+    if (error != APUS_OK)
+        return error;
+    apus_subscription *subscription = apus_malloc(sizeof *subscription);
+    if (subscription == NULL)
+        return APUS_ENOMEM;
+    *subscription = (apus_subscription){
+        .topic = apus_topic_retain(topic), .branch = branch, .connection = connection, .index = branch->count};
+    branch->subscriptions[branch->count] = subscription;
+    set_count(branch, branch->count + 1);
+    *place = subscription;
+    return APUS_OK;
+}
+
+/* Takes a subscription out of its connection's list and its branch; the branch's last one fills the hole. */
+static void end_subscription(apus_subscription **place)
+{
+    apus_subscription *subscription = *place;
+    apus_branch *branch = subscription->branch;
+    *place = subscription->next;
+    apus_subscription *last = branch->subscriptions[branch->count - 1];
+    branch->subscriptions[subscription->index] = last;
+    last->index = subscription->index;
+    set_count(branch, branch->count - 1);
+    apus_topic_release(subscription->topic);
+    apus_free(subscription);
+}
+
+void apus_topic_unsubscribe(apus_topic *topic, apus_connection *connection)
+{
+    apus_subscription **place = find_subscription(connection, topic);
+    if (*place != NULL)
+        end_subscription(place);
+}
+
+void apus__topic_unsubscribe_all(apus_connection *connection)
+{
+    while (connection->subscriptions != NULL)
+        end_subscription(&connection->subscriptions);
+}
+
+/* Queues the frame for every subscriber of one loop. Nothing here ends a subscription: a socket that fails is told of
+ * when the loop flushes. */
+static void deliver(apus_branch *branch, apus_buffer *frame, uint64_t except)
+{
+    for (size_t i = 0; i < branch->count; i++) {
+        apus_connection *connection = branch->subscriptions[i]->connection;
+        if (connection->id != except)
+            apus__connection_share(connection, frame);
+    }
+}
+
+static void on_delivery(void *argument)
+{
+    delivery *message = argument;
+    deliver(message->branch, message->frame, message->except);
+    apus_buffer_release(message->frame);
+    apus_topic_release(message->topic);
+    apus_free(message);
+}
+
+static int post(apus_topic *topic, apus_branch *branch, apus_buffer *frame, uint64_t except)
+{
+    delivery *message = apus_malloc(sizeof *message);
+    if (message == NULL)
+        return APUS_ENOMEM;
+    *message = (delivery){
+        .topic = apus_topic_retain(topic), .branch = branch, .frame = apus_buffer_retain(frame), .except = except};
+    apus_loop_post(branch->loop, on_delivery, message);
+    return APUS_OK;
+}
+
+static apus_buffer *make_frame(apus_opcode opcode, const uint8_t *data, size_t len)
+{
+    uint8_t header[APUS_FRAME_HEADER_SIZE];
+    size_t header_len = apus_frame_encode(header, opcode, true, len);
+    apus_buffer *frame = apus_buffer_new(header_len + len);
+    if (frame == NULL)
+        return NULL;
+    memcpy(frame->data, header, header_len);
+    if (len != 0)
+        memcpy(frame->data + header_len, data, len);
+    return frame;
+}
+
+int apus_topic_publish(apus_topic *topic, apus_opcode opcode, const uint8_t *data, size_t len, uint64_t except)
+{
+    apus_buffer *frame = make_frame(opcode, data, len);
+    if (frame == NULL)
+        return APUS_ENOMEM;
+    int error = APUS_OK;
+    for (size_t i = 0; i < topic->branch_count && error == APUS_OK; i++) {
+        apus_branch *branch = &topic->branches[i];
+        if (__atomic_load_n(&branch->count, __ATOMIC_RELAXED) == 0)
+            continue;
+        if (apus_loop_is_current(branch->loop))
+            deliver(branch, frame, except);
+        else
+            error = post(topic, branch, frame, except);
+    }
+    apus_buffer_release(frame);
+    return error;
+}
+
+size_t apus_topic_subscribers(const apus_topic *topic)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < topic->branch_count; i++)
+        count += __atomic_load_n(&topic->branches[i].count, __ATOMIC_RELAXED);
+    return count;
+}

@@ -1,0 +1,250 @@
+/* core-echo: the C core as a server, without Swift: an echo, or a broadcast to all clients, to measure it by itself.
+ * Its options are those of echo-server. */
+#include <getopt.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "CApus.h"
+
+#define MOST_THREADS 64
+#define STOP_DEADLINE 5000
+#define MOST_FRAGMENTS (1 << 17) /* the Autobahn|Testsuite sends 65,536 of 64 bytes (case 9.3.1) */
+
+typedef struct options {
+    const char *host;
+    long port;
+    long threads;
+    long long max_message;
+    bool is_broadcast;
+} options;
+
+static apus_topic *everybody; /* NULL: echo */
+
+static void on_request(apus_connection *connection, const apus_head *head, bool is_upgrade)
+{
+    (void)head;
+    static const char hint[] = "this server speaks WebSocket\n";
+    if (!is_upgrade) {
+        apus_connection_respond(connection, 426, NULL, 0, (const uint8_t *)hint, sizeof hint - 1);
+        return;
+    }
+    if (apus_connection_accept(connection, (apus_text){.data = "", .len = 0}, NULL, 0) != APUS_OK) {
+        apus_connection_abort(connection);
+        return;
+    }
+    if (everybody != NULL && apus_topic_subscribe(everybody, connection) != APUS_OK)
+        apus_connection_abort(connection);
+    apus_connection_demand(connection, APUS_DEMAND_ALL);
+}
+
+static void on_echo(apus_connection *connection, const apus_incoming *message)
+{
+    int error = apus_connection_send(connection, message->opcode, message->data, message->len);
+    if (error == APUS_EFULL) /* an echo that is lost is no echo */
+        apus_connection_abort(connection);
+}
+
+static void on_broadcast(apus_connection *connection, const apus_incoming *message)
+{
+    if (apus_topic_publish(everybody, message->opcode, message->data, message->len, 0) != APUS_OK)
+        apus_connection_abort(connection);
+}
+
+static void on_drain(apus_connection *connection)
+{
+    (void)connection;
+}
+
+static void on_pong(apus_connection *connection, const uint8_t *data, size_t len)
+{
+    (void)connection;
+    (void)data;
+    (void)len;
+}
+
+static void on_end(apus_connection *connection, const apus_ending *ending)
+{
+    (void)connection;
+    (void)ending;
+}
+
+static void on_free(apus_connection *connection)
+{
+    (void)connection;
+}
+
+static _Noreturn void fail(const char *words, const char *detail)
+{
+    fprintf(stderr, "core-echo: %s%s\n", words, detail);
+    exit(EXIT_FAILURE);
+}
+
+static _Noreturn void explain(int status)
+{
+    fputs("usage: core-echo --port P [--host H] [--threads N] [--mode echo|broadcast] [--max-message BYTES]\n"
+          "                 [--borrowed]   (messages are always borrowed here)\n",
+          status == EXIT_SUCCESS ? stdout : stderr);
+    exit(status);
+}
+
+static long long parse_number(const char *text, const char *option, long long least, long long most)
+{
+    char *end;
+    long long value = strtoll(text, &end, 10);
+    if (*text == '\0' || *end != '\0' || value < least || value > most) {
+        fprintf(stderr, "core-echo: --%s takes a number from %lld to %lld, not '%s'\n", option, least, most, text);
+        exit(EXIT_FAILURE);
+    }
+    return value;
+}
+
+static options parse_options(int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"port", required_argument, NULL, 'p'},
+        {"host", required_argument, NULL, 'h'},
+        {"threads", required_argument, NULL, 't'},
+        {"mode", required_argument, NULL, 'm'},
+        {"max-message", required_argument, NULL, 'x'},
+        {"borrowed", no_argument, NULL, 'b'},
+        {"help", no_argument, NULL, '?'},
+        {NULL, 0, NULL, 0},
+    };
+    options parsed = {.host = "127.0.0.1", .port = -1, .threads = 1, .max_message = 64 << 20};
+    for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
+        switch (option) {
+        case 'p':
+            parsed.port = (long)parse_number(optarg, "port", 0, 65535);
+            break;
+        case 'h':
+            parsed.host = optarg;
+            break;
+        case 't':
+            parsed.threads = (long)parse_number(optarg, "threads", 1, MOST_THREADS);
+            break;
+        case 'm':
+            if (strcmp(optarg, "echo") != 0 && strcmp(optarg, "broadcast") != 0)
+                fail("--mode takes echo or broadcast, not ", optarg);
+            parsed.is_broadcast = strcmp(optarg, "broadcast") == 0;
+            break;
+        case 'x':
+            parsed.max_message = parse_number(optarg, "max-message", 1, 1LL << 40);
+            break;
+        case 'b':
+            break;
+        default:
+            explain(optopt == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
+        }
+    }
+    if (parsed.port < 0 || optind != argc)
+        explain(EXIT_FAILURE);
+    return parsed;
+}
+
+static apus_listener_config make_config(const options *options)
+{
+    apus_listener_config config;
+    apus_listener_config_init(&config);
+    config.session.limits.size = (uint64_t)options->max_message;
+    config.session.limits.fragments = MOST_FRAGMENTS;
+    /* An echo never gets ahead of its peer by more than what the peer sent without reading. */
+    config.outbound_limit = (size_t)options->max_message * 4;
+    config.callbacks = (apus_connection_callbacks){
+        .on_request = on_request,
+        .on_message = options->is_broadcast ? on_broadcast : on_echo,
+        .on_drain = on_drain,
+        .on_pong = on_pong,
+        .on_end = on_end,
+        .on_free = on_free,
+    };
+    return config;
+}
+
+/* One loop and its listener. */
+typedef struct worker {
+    apus_loop *loop;
+    apus_listener *listener;
+} worker;
+
+static sem_t stopped;
+
+static void on_stop(void *context, const apus_statistics *statistics)
+{
+    (void)context;
+    (void)statistics;
+    sem_post(&stopped);
+}
+
+static void stop(void *argument)
+{
+    worker *stopping = argument;
+    apus_listener_stop(stopping->listener, STOP_DEADLINE, on_stop);
+}
+
+static void wait_for_signal(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    int received;
+    sigwait(&signals, &received);
+}
+
+/* The loops' threads must inherit the mask, so that the signals reach sigwait. */
+static void block_signals(void)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+}
+
+int main(int argc, char **argv)
+{
+    options options = parse_options(argc, argv);
+    apus_listener_config config = make_config(&options);
+    apus_admission admission = {0};
+    worker workers[MOST_THREADS];
+    apus_loop *loops[MOST_THREADS];
+    int fds[MOST_THREADS];
+    size_t count = (size_t)options.threads;
+
+    block_signals();
+    sem_init(&stopped, 0, 0);
+    int error = apus_socket_listen_tcp(options.host, (uint16_t)options.port, 4096, fds, count);
+    if (error != APUS_OK)
+        fail("cannot listen: ", apus_socket_error_message(error));
+    for (size_t i = 0; i < count; i++) {
+        loops[i] = workers[i].loop = apus_loop_new();
+        if (loops[i] == NULL)
+            fail("cannot make a loop: out of memory or descriptors", "");
+    }
+    if (options.is_broadcast && (everybody = apus_topic_new(loops, count)) == NULL)
+        fail("out of memory", "");
+    apus_address address;
+    apus_socket_local(fds[0], &address);
+    for (size_t i = 0; i < count; i++) {
+        if (apus_listener_open(&workers[i].listener, loops[i], fds[i], &config, &admission, NULL) != APUS_OK ||
+            apus_loop_start(loops[i], "core-echo") != APUS_OK)
+            fail("cannot start a loop", "");
+    }
+    printf("listening on %u\n", address.port);
+    fflush(stdout);
+
+    wait_for_signal();
+    for (size_t i = 0; i < count; i++)
+        apus_loop_post(loops[i], stop, &workers[i]);
+    for (size_t i = 0; i < count; i++)
+        sem_wait(&stopped);
+    for (size_t i = 0; i < count; i++)
+        apus_loop_free(loops[i]);
+    if (everybody != NULL)
+        apus_topic_release(everybody);
+    return EXIT_SUCCESS;
+}
