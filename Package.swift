@@ -1,0 +1,113 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// For every C target: GNU C11, and a warning is an error.
+let cSettings: [CSetting] = [
+    .define("_GNU_SOURCE"),
+    .headerSearchPath("."),
+    .enableWarning("all"),
+    .enableWarning("extra"),
+    .treatAllWarnings(as: .error),
+]
+
+/// For every Swift target: a warning is an error.
+let swiftSettings: [SwiftSetting] = [
+    .treatAllWarnings(as: .error)
+]
+
+let package = Package(
+    name: "apus",
+    platforms: [.macOS(.v26)],
+    products: [
+        .library(name: "Apus", targets: ["Apus"]),
+        .executable(name: "chat", targets: ["Chat"]),
+        .executable(name: "echo-server", targets: ["EchoServer"]),
+        .executable(name: "core-echo", targets: ["CoreEcho"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+    ],
+    targets: [
+        // The core: bytes in, bytes out.
+        .target(name: "CApusCore", path: "CSources/CApusCore", cSettings: cSettings),
+
+        // The network, on libuv.
+        .systemLibrary(
+            name: "CLibUV",
+            path: "CSources/CLibUV",
+            pkgConfig: "libuv",
+            providers: [.apt(["libuv1-dev"]), .brew(["libuv"])]
+        ),
+        .target(name: "CApus", dependencies: ["CApusCore", "CLibUV"], path: "CSources/CApus", cSettings: cSettings),
+        .executableTarget(
+            name: "CoreEcho", dependencies: ["CApus"], path: "CSources/CoreEcho", cSettings: cSettings),
+
+        // The Swift API.
+        .target(
+            name: "Apus",
+            dependencies: [
+                "CApus",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: swiftSettings + [
+                .enableExperimentalFeature("Lifetimes"),
+                .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+            ]
+        ),
+
+        // What is built on it.
+        .executableTarget(
+            name: "Chat",
+            dependencies: [
+                "Apus",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "GRDB", package: "GRDB.swift"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            resources: [.copy("Resources")],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "EchoServer",
+            dependencies: [
+                "Apus",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            path: "Sources/Examples/EchoServer",
+            swiftSettings: swiftSettings
+        ),
+
+        // What tests share: a client that blocks, and the headers of CApus that are not public.
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .systemLibrary(name: "CApusInternals", path: "Tests/CApusInternals"),
+
+        .testTarget(name: "CApusCoreTests", dependencies: ["CApusCore"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "CApusTests",
+            dependencies: ["CApus", "CApusCore", "CApusInternals", "TestSupport"],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "ApusTests",
+            dependencies: [
+                "Apus",
+                "TestSupport",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(name: "ChatTests", dependencies: ["Chat"], swiftSettings: swiftSettings),
+    ],
+    swiftLanguageModes: [.v6],
+    cLanguageStandard: .gnu11
+)

@@ -1,0 +1,43 @@
+/// A whole message whose bytes still stand where the network put them.
+///
+/// It is valid during the call that hands it out, and the compiler holds that: it can be neither copied nor kept.
+/// Nothing is allocated for it. ``message`` makes a copy to keep.
+public struct BorrowedMessage: ~Copyable, ~Escapable {
+    /// Whether it is text, and so valid UTF-8.
+    public let isText: Bool
+    /// The payload.
+    public let bytes: RawSpan
+
+    @_lifetime(borrow bytes)
+    init(isText: Bool, bytes: UnsafeRawBufferPointer) {
+        self.isText = isText
+        self.bytes = RawSpan(_unsafeBytes: bytes)
+    }
+
+    /// A copy to keep.
+    public var message: Message {
+        bytes.withUnsafeBytes { bytes in
+            isText ? .text(String(validatedUTF8: bytes)) : .binary([UInt8](bytes))
+        }
+    }
+}
+
+extension Message {
+    /// Lends the message for the time of a call.
+    func lend(_ body: (borrowing BorrowedMessage) -> Void) {
+        switch self {
+        case .text(let text):
+            text.utf8.span.withUnsafeBytes { body(BorrowedMessage(isText: true, bytes: $0)) }
+        case .binary(let bytes):
+            bytes.withUnsafeBytes { body(BorrowedMessage(isText: false, bytes: $0)) }
+        }
+    }
+}
+
+extension String {
+    /// Copies bytes that the core has validated already; to validate them again would cost ten times as much.
+    init(validatedUTF8 bytes: UnsafeRawBufferPointer) {
+        let characters = Span<UInt8>(_unsafeBytes: bytes)
+        self = String(copying: UTF8Span(unchecked: characters))
+    }
+}

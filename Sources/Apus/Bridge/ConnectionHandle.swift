@@ -1,0 +1,93 @@
+import CApus
+
+/// A connection of the C core, as its loop's thread sees it.
+///
+/// Not an owner: the core frees a connection itself, and says so in `on_free`, after which nobody here may hold one.
+/// Every method is for the loop's thread only.
+struct ConnectionHandle {
+    let pointer: OpaquePointer
+
+    /// `apus_connection_id`
+    var id: UInt64 { apus_connection_id(pointer) }
+
+    /// `apus_connection_peer`
+    var peer: SocketAddress {
+        var address = apus_address()
+        return apus_connection_peer(pointer, &address) == 0 ? SocketAddress(address) : .unknown
+    }
+
+    /// `apus_connection_set_context`, which takes a reference to `owner` until ``releaseOwner()``.
+    func setOwner(_ owner: AnyObject) {
+        apus_connection_set_context(pointer, Unmanaged.passRetained(owner).toOpaque())
+    }
+
+    /// Drops the reference that ``setOwner(_:)`` took.
+    func releaseOwner() {
+        guard let context = apus_connection_context(pointer) else { return }
+        apus_connection_set_context(pointer, nil)
+        Unmanaged<AnyObject>.fromOpaque(context).release()
+    }
+
+    /// Calls `body` with the next message, if there is one. `apus_connection_next`
+    @inline(__always)
+    func next<T>(_ body: (borrowing BorrowedMessage) -> T) -> T? {
+        var incoming = apus_incoming()
+        guard apus_connection_next(pointer, &incoming) else { return nil }
+        return body(incoming.borrowed)
+    }
+
+    /// `apus_connection_demand`
+    func demand(_ demand: apus_demand) { apus_connection_demand(pointer, demand) }
+
+    /// `apus_connection_send`
+    @inline(__always)
+    func send(_ opcode: apus_opcode, _ bytes: UnsafeRawBufferPointer) -> CInt {
+        apus_connection_send(
+            pointer, opcode, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+    }
+
+    /// `apus_connection_want_drain`
+    func wantDrain() -> Bool { apus_connection_want_drain(pointer) }
+
+    /// `apus_connection_outbound`
+    var outboundBytes: Int { apus_connection_outbound(pointer) }
+
+    /// `apus_connection_ping`
+    func ping(_ payload: [UInt8]) -> CInt { apus_connection_ping(pointer, payload, payload.count) }
+
+    /// Starts the closing handshake, unless it was; the error is about the arguments. `apus_connection_close`
+    func close(_ code: CloseCode, reason: String) -> WebSocketError? {
+        let error = reason.utf8.span.withUnsafeBufferPointer { bytes in
+            apus_connection_close(pointer, code.rawValue, bytes.baseAddress, bytes.count)
+        }
+        guard error == APUS_EINVAL.rawValue else { return nil }
+        return WebSocketError(
+            .invalidArgument,
+            "a Close takes a code from 1000 to 1003, 1007 to 1014 or 3000 to 4999, and at most 123 bytes of reason")
+    }
+
+    /// `apus_connection_abort`
+    func abort() { apus_connection_abort(pointer) }
+}
+
+extension apus_incoming {
+    /// The message where it stands.
+    var borrowed: BorrowedMessage {
+        @_lifetime(borrow self)
+        get {
+            let message = BorrowedMessage(
+                isText: opcode == APUS_OPCODE_TEXT, bytes: UnsafeRawBufferPointer(start: data, count: len))
+            return unsafe _overrideLifetime(message, borrowing: self)
+        }
+    }
+}
+
+extension SocketAddress {
+    /// Copies an address of the core.
+    init(_ address: apus_address) {
+        let host = withUnsafeBytes(of: address.host) { bytes in
+            String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        }
+        self.init(host: host, port: Int(address.port), isUnix: address.is_unix)
+    }
+}

@@ -1,0 +1,72 @@
+import CApus
+
+/// Owns the `apus_listener_config` that all listeners of a server share, and what it points to.
+final class ListenerConfig: Sendable {
+    nonisolated(unsafe) let pointer: UnsafeMutablePointer<apus_listener_config>
+    nonisolated(unsafe) let admission: UnsafeMutablePointer<apus_admission>
+    private nonisolated(unsafe) let origins: UnsafeMutableBufferPointer<apus_text>
+
+    init(_ configuration: WebSocketServer.Configuration) {
+        pointer = .allocate(capacity: 1)
+        admission = .allocate(capacity: 1)
+        admission.initialize(to: apus_admission())
+        origins = configuration.originPolicy.makeTexts()
+        var config = apus_listener_config()
+        apus_listener_config_init(&config)
+        config.session.limits.size = UInt64(configuration.maxMessageBytes)
+        config.session.limits.fragments = UInt32(configuration.maxFragments)
+        config.head.size = UInt32(configuration.maxHeadBytes)
+        config.head.fields = UInt32(configuration.maxHeadFields)
+        config.handshake_timeout = UInt32(configuration.handshakeTimeout.milliseconds)
+        config.ping_interval = UInt32(configuration.pingInterval?.milliseconds ?? 0)
+        config.pings_missed = UInt32(configuration.maxMissedPings)
+        config.close_timeout = UInt32(configuration.closeTimeout.milliseconds)
+        config.most_connections = UInt32(configuration.maxConnections)
+        config.inbound_limit = configuration.maxInboundBytes
+        config.outbound_limit = configuration.maxOutboundBytes
+        config.slow_consumer = apus_slow_consumer(configuration.slowConsumerPolicy)
+        config.origin_policy = configuration.originPolicy == .any ? APUS_ORIGIN_ANY : APUS_ORIGIN_SAME
+        config.origins = UnsafePointer(origins.baseAddress)
+        config.origin_count = origins.count
+        config.callbacks = Callbacks.table
+        pointer.initialize(to: config)
+    }
+
+    deinit {
+        for origin in origins { UnsafeMutablePointer(mutating: origin.data).deallocate() }
+        origins.deallocate()
+        admission.deallocate()
+        pointer.deallocate()
+    }
+}
+
+extension WebSocketServer.Configuration.OriginPolicy {
+    /// The allowed origins in lower case, zero-terminated, as the core compares them.
+    fileprivate func makeTexts() -> UnsafeMutableBufferPointer<apus_text> {
+        guard case .sameOr(let origins) = self else { return .init(start: nil, count: 0) }
+        let texts = UnsafeMutableBufferPointer<apus_text>.allocate(capacity: origins.count)
+        for (index, origin) in origins.enumerated() {
+            let characters = origin.lowercased().utf8CString
+            let copy = UnsafeMutableBufferPointer<CChar>.allocate(capacity: characters.count)
+            _ = copy.initialize(from: characters)
+            texts.initializeElement(
+                at: index, to: apus_text(UnsafeRawBufferPointer(copy.prefix(characters.count - 1).rebased)))
+        }
+        return texts
+    }
+}
+
+extension Slice<UnsafeMutableBufferPointer<CChar>> {
+    fileprivate var rebased: UnsafeMutableBufferPointer<CChar> { .init(rebasing: self) }
+}
+
+extension apus_slow_consumer {
+    fileprivate init(_ policy: WebSocketServer.Configuration.SlowConsumerPolicy) {
+        self =
+            switch policy {
+            case .suspendSender: APUS_SLOW_CONSUMER_SUSPEND
+            case .dropMessage: APUS_SLOW_CONSUMER_DROP
+            case .close: APUS_SLOW_CONSUMER_CLOSE
+            }
+    }
+}

@@ -1,0 +1,97 @@
+import CApus
+
+/// Owns an `apus_loop`.
+///
+/// A class, because the loop and its serial executor share it. The thread hands every job back to ``run(_:)``; a job
+/// of the serial executor is told by the lowest bit of its address, which is otherwise zero.
+final class LoopHandle: Sendable {
+    nonisolated(unsafe) let pointer: OpaquePointer
+    /// Set before the thread starts, and never again.
+    @exclusivity(unchecked) private nonisolated(unsafe) var executors: Executors?
+
+    private struct Executors {
+        let task: UnownedTaskExecutor
+        let serial: UnownedSerialExecutor
+    }
+
+    private static let serialBit: UInt = 1
+
+    /// `apus_loop_new`
+    init() throws(WebSocketError) {
+        guard let pointer = apus_loop_new() else {
+            throw WebSocketError(
+                .outOfResources, "cannot make an event loop: memory or file descriptors are out (see ulimit -n)")
+        }
+        self.pointer = pointer
+    }
+
+    deinit { apus_loop_free(pointer) }
+
+    /// `apus_loop_start`
+    func start(
+        name: String, taskExecutor: UnownedTaskExecutor, serialExecutor: UnownedSerialExecutor
+    ) throws(WebSocketError) {
+        executors = Executors(task: taskExecutor, serial: serialExecutor)
+        // Unretained: whoever frees the loop ends the thread first.
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        apus_loop_set_runner(pointer, LoopHandle.runJob, context)
+        let error = apus_loop_start(pointer, name)
+        guard error == 0 else {
+            throw WebSocketError(.outOfResources, "cannot start a thread: \(String(errno: error))")
+        }
+    }
+
+    private static let runJob: apus_job_cb = { context, job in
+        guard let context else { return }
+        Unmanaged<LoopHandle>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.run(job) }
+    }
+
+    private func run(_ tagged: UnsafeMutableRawPointer) {
+        guard let executors else { return }
+        let bits = UInt(bitPattern: tagged)
+        let job = unsafeBitCast(bits & ~Self.serialBit, to: UnownedJob.self)
+        if bits & Self.serialBit == 0 {
+            job.runSynchronously(on: executors.task)
+        } else {
+            job.runSynchronously(isolatedTo: executors.serial, taskExecutor: executors.task)
+        }
+    }
+
+    /// `apus_loop_is_current`
+    var isCurrent: Bool { apus_loop_is_current(pointer) }
+
+    /// The address of the job that runs on the loop now, which for a task's job is the task's own; `nil` between jobs
+    /// and on any other thread. `apus_loop_running`
+    var runningJob: UnsafeMutableRawPointer? { apus_loop_running(pointer) }
+
+    /// `apus_loop_enqueue`
+    func enqueue(_ job: UnownedJob, isSerial: Bool) {
+        let bits = unsafeBitCast(job, to: UInt.self) | (isSerial ? Self.serialBit : 0)
+        // A job's address is never zero.
+        apus_loop_enqueue(pointer, UnsafeMutableRawPointer(bitPattern: bits).unsafelyUnwrapped)
+    }
+
+    /// `apus_loop_post`
+    func post(_ body: @escaping @Sendable () -> Void) {
+        let call = Unmanaged.passRetained(Call(body))
+        apus_loop_post(pointer, Call.run, call.toOpaque())
+    }
+
+    private final class Call: Sendable {
+        let body: @Sendable () -> Void
+
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+        static let run: apus_call_cb = { argument in
+            guard let argument else { return }
+            Unmanaged<Call>.fromOpaque(argument).takeRetainedValue().body()
+        }
+    }
+}
+
+extension String {
+    /// The system's words for a negative errno.
+    init(errno error: CInt) {
+        self = String(cString: apus_socket_error_message(error))
+    }
+}

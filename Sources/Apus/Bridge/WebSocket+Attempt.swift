@@ -1,0 +1,31 @@
+import CApus
+
+extension WebSocket {
+    /// What became of an attempt to send.
+    enum Attempt {
+        case sent
+        /// The queue is full, and the policy lets the sender wait.
+        case full
+        /// The queue is full, and the policy dropped the message.
+        case dropped
+        case failed(WebSocketError)
+    }
+
+    /// On the loop: hands a message to the core.
+    @inline(__always)
+    func attempt(isText: Bool, _ bytes: UnsafeRawBufferPointer) -> Attempt {
+        guard let handle else { return .failed(.closed) }
+        let error = handle.send(isText ? APUS_OPCODE_TEXT : APUS_OPCODE_BINARY, bytes)
+        if _fastPath(error == 0) { return .sent }
+        return refusal(error)
+    }
+
+    private func refusal(_ error: CInt) -> Attempt {
+        switch apus_error(rawValue: error) {
+        case APUS_EFULL: .full
+        case APUS_EDROPPED: .dropped
+        case APUS_ECLOSED: .failed(.closed)
+        default: .failed(WebSocketError(core: error))
+        }
+    }
+}

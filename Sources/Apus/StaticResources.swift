@@ -1,0 +1,82 @@
+import HTTPTypes
+
+/// Files held in memory and served over HTTP: with content type, ETag and 304, for GET and HEAD.
+///
+/// They are read once; a file that changes on disk is served as it was. Only what was there can be asked for, so no
+/// path can lead out of the directory.
+public struct StaticResources: Sendable {
+    private var resources: [String: Resource] = [:]
+    /// Further fields of every response, such as `Content-Security-Policy`.
+    public var headerFields: HTTPFields
+
+    private struct Resource: Sendable {
+        let contents: [UInt8]
+        let contentType: String
+        let entityTag: String
+    }
+
+    /// No files yet.
+    public init(headerFields: HTTPFields = [:]) {
+        self.headerFields = headerFields
+    }
+
+    /// Reads all files below a directory, hidden ones aside.
+    ///
+    /// - Parameters:
+    ///   - index: the file that a directory's own path, ending in `/`, serves.
+    /// - Throws: ``WebSocketError`` with the code `unreadableFile`, which names the file.
+    public init(
+        directory: String, index: String = "index.html", headerFields: HTTPFields = [:]
+    ) throws(WebSocketError) {
+        self.init(headerFields: headerFields)
+        try add(directory: directory, at: "/", index: index)
+    }
+
+    private mutating func add(directory: String, at path: String, index: String) throws(WebSocketError) {
+        for entry in try FileSystem.entries(of: directory) {
+            let place = "\(directory)/\(entry.name)"
+            if entry.isDirectory {
+                try add(directory: place, at: "\(path)\(entry.name)/", index: index)
+            } else {
+                let contents = try FileSystem.contents(of: place)
+                add(contents, at: path + entry.name)
+                if entry.name == index { add(contents, at: path, contentType: ContentType.ofFile(named: index)) }
+            }
+        }
+    }
+
+    /// Adds, or replaces, one resource.
+    ///
+    /// - Parameters:
+    ///   - path: what follows the authority in its URL, such as `/logo.svg`.
+    ///   - contentType: by the path's extension where it is `nil`.
+    public mutating func add(_ contents: [UInt8], at path: String, contentType: String? = nil) {
+        resources[path] = Resource(
+            contents: contents,
+            contentType: contentType ?? ContentType.ofFile(named: path),
+            entityTag: EntityTag.strong(for: contents)
+        )
+    }
+
+    /// The response to a request, or `nil` where there is no such resource.
+    ///
+    /// 405 for methods other than GET and HEAD; 304 where `If-None-Match` names the resource as it is (RFC 9110
+    /// §13.1.2).
+    public func response(to request: HTTPRequest) -> Response? {
+        guard let path = request.path?.prefix(while: { $0 != "?" }), let resource = resources[String(path)] else {
+            return nil
+        }
+        guard request.method == .get || request.method == .head else {
+            return Response(status: .methodNotAllowed, headerFields: [.allow: "GET, HEAD"])
+        }
+        var fields = headerFields
+        fields[.eTag] = resource.entityTag
+        fields[.cacheControl] = "no-cache"  // may be kept, but has to be asked for
+        if request.headerFields[.ifNoneMatch].map({ EntityTag.list($0, matches: resource.entityTag) }) == true {
+            return Response(status: .notModified, headerFields: fields)
+        }
+        fields[.contentType] = resource.contentType
+        fields[.xContentTypeOptions] = "nosniff"
+        return Response(status: .ok, headerFields: fields, body: resource.contents)
+    }
+}

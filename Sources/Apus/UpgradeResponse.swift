@@ -1,0 +1,22 @@
+import HTTPTypes
+
+/// What a server answers to an opening handshake (RFC 6455 §4.2.2).
+public enum UpgradeResponse: Sendable {
+    /// Opens the WebSocket.
+    ///
+    /// - `subprotocol`: one of those that the client offers in `Sec-WebSocket-Protocol`, or `nil` for none.
+    /// - `headerFields`: further fields of the response.
+    case accept(subprotocol: String? = nil, headerFields: HTTPFields = [:])
+    /// Answers with an HTTP response and closes.
+    case reject(Response)
+}
+
+extension HTTPRequest {
+    /// The subprotocols that a client offers in its opening handshake, in its order (RFC 6455 §11.3.4).
+    public var offeredSubprotocols: [String] {
+        headerFields[values: .secWebSocketProtocol]
+            .flatMap { $0.split(separator: ",") }
+            .map { $0.filter { $0 != " " && $0 != "\t" } }  // a token has no white space inside
+            .filter { !$0.isEmpty }
+    }
+}

@@ -1,0 +1,193 @@
+/// Receiving by pulling: `for try await message in socket`.
+///
+/// What a message usually needs is inlined into the handler's own function, and so without a hop: a task that hops, or
+/// that might have to, asks the runtime under a lock where it may run, which costs more than the message
+/// (`docs/decisions/0007-no-hop-on-the-way-of-a-message.md`).
+extension WebSocket: AsyncSequence {
+    /// What it is a sequence of.
+    public typealias Element = Message
+    /// What ends it, unless the peer closes.
+    public typealias Failure = WebSocketError
+
+    /// Pulls one message after the other.
+    public struct Iterator: AsyncIteratorProtocol {
+        @usableFromInline let socket: WebSocket
+
+        @inlinable
+        init(socket: WebSocket) { self.socket = socket }
+
+        /// The next message.
+        ///
+        /// Suspends until there is one; returns at once while messages of the last read are left.
+        ///
+        /// - Returns: `nil` once the peer has closed (RFC 6455 §7.1.4), whatever its code:
+        ///   see ``WebSocket/closeCode``; also after ``WebSocket/close(_:reason:)`` on this side.
+        /// - Throws: ``WebSocketError``: `connectionLost`, `protocolViolation`, `timedOut`, `slowConsumer`,
+        ///   `outOfResources`; `cancelled` where the task was cancelled while it waited, after which one may go on;
+        ///   `alreadyReceiving` where another task waits for the next message.
+        @inlinable
+        @inline(__always)
+        public mutating func next(
+            isolation actor: isolated (any Actor)? = #isolation
+        ) async throws(WebSocketError) -> Message? {
+            if let message = socket.takeMessageAtOnce() { return message }
+            guard socket.isHandlersTask else {
+                let message = try await socket.waitForMessageUnlessCancelled()
+                await settle()
+                return message
+            }
+            return try socket.message(of: await withUnsafeContinuation { socket.waitForMessage($0) })
+        }
+
+        /// The next message, as ``next(isolation:)`` gives it.
+        public mutating func next() async throws(WebSocketError) -> Message? {
+            try await next(isolation: nil)
+        }
+    }
+
+    /// An iterator. One task at a time may wait for a message.
+    @inlinable
+    public func makeAsyncIterator() -> Iterator { Iterator(socket: self) }
+}
+
+extension WebSocket {
+    /// What a task that waited for the next message gets.
+    @usableFromInline
+    enum Delivery {
+        case message(Message)
+        /// There is none any more.
+        case end
+        case cancelled
+        case alreadyReceiving
+    }
+
+    /// What waits on either side of the next message.
+    struct Inbound {
+        /// A task that waits for the next message.
+        var waiter: UnsafeContinuation<Delivery, Never>?
+        /// Its wait, unless it is the handler's own task.
+        var wait: Wait?
+        /// A task that gave a closure for all messages, and that waits for the end. Retained; not by a reference that
+        /// would be counted at every message.
+        var receiver: Unmanaged<Receiver>?
+        /// Messages that nobody had taken when the core freed the connection, in reverse.
+        var unread: [Message] = []
+    }
+
+    /// The next message, if we are on the loop and it is there.
+    @usableFromInline
+    func takeMessageAtOnce() -> Message? {
+        eventLoop.isCurrent ? takeMessage() : nil
+    }
+
+    /// The next message, if it is there. On the loop.
+    @inline(__always)
+    private func takeMessage() -> Message? {
+        if let handle { return handle.next { $0.message } }
+        return inbound.unread.popLast()
+    }
+
+    /// Whether we are in the handler's own task, on the loop. It is cancelled only when the connection is closed as
+    /// well, so its waits need no cancellation handler.
+    @usableFromInline
+    var isHandlersTask: Bool {
+        guard let running = eventLoop.handle.runningJob else { return false }
+        return running == handlerJob
+    }
+
+    @usableFromInline
+    func waitForMessageUnlessCancelled() async throws(WebSocketError) -> Message? {
+        let wait = Wait()
+        let delivery = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                onLoop { self.waitForMessage(continuation, wait) }
+            }
+        } onCancel: {
+            wait.cancel()
+            eventLoop.post { self.cancelWaiter(wait) }
+        }
+        return try message(of: delivery)
+    }
+
+    @usableFromInline
+    func message(of delivery: Delivery) throws(WebSocketError) -> Message? {
+        switch delivery {
+        case .message(let message): return message
+        case .end:
+            // `nil` after a closing handshake, else the error that ended the connection.
+            if let error = status.ending?.error { throw error }
+            return nil
+        case .cancelled: throw .cancelledReceiving
+        case .alreadyReceiving: throw .alreadyReceiving
+        }
+    }
+
+    /// On the loop: answers at once where there is something to say, else remembers who waits.
+    @usableFromInline
+    func waitForMessage(_ continuation: UnsafeContinuation<Delivery, Never>) {
+        waitForMessage(continuation, nil)
+    }
+
+    @inline(__always)
+    private func waitForMessage(_ continuation: UnsafeContinuation<Delivery, Never>, _ wait: Wait?) {
+        if inbound.waiter != nil || inbound.receiver != nil {
+            continuation.resume(returning: .alreadyReceiving)
+        } else if let message = takeMessage() {
+            continuation.resume(returning: .message(message))
+        } else if ending != nil {
+            continuation.resume(returning: .end)
+        } else if let wait, wait.isCancelled {
+            continuation.resume(returning: .cancelled)
+        } else {
+            inbound.waiter = continuation
+            inbound.wait = wait
+            demandOne()
+        }
+    }
+
+    private func cancelWaiter(_ wait: Wait) {
+        guard let waiter = inbound.waiter, inbound.wait === wait else { return }
+        inbound.waiter = nil
+        demandNone()
+        waiter.resume(returning: .cancelled)
+    }
+
+    /// A message that was demanded has come; it stands in the read buffer.
+    @inline(__always)
+    func messageCame(_ message: borrowing BorrowedMessage) {
+        if let receiver = inbound.receiver {
+            receive(message, by: receiver)
+        } else if let waiter = inbound.waiter {
+            inbound.waiter = nil
+            waiter.resume(returning: .message(message.message))
+        }
+    }
+
+    func endReceiving() {
+        if let waiter = inbound.waiter {
+            inbound.waiter = nil
+            waiter.resume(returning: .end)
+        }
+        endReceiver()
+    }
+
+    /// The core is about to free the connection and the messages in it.
+    func keepUnreadMessages() {
+        var messages: [Message] = []
+        while let message = takeMessage() { messages.append(message) }
+        inbound.unread = messages.reversed()
+    }
+
+    /// Runs `body` on the loop: at once where we are there.
+    func onLoop(_ body: @escaping @Sendable () -> Void) {
+        if eventLoop.isCurrent { body() } else { eventLoop.post(body) }
+    }
+}
+
+extension WebSocketError {
+    static let cancelledReceiving = Self(.cancelled, "the task was cancelled while it waited for a message")
+
+    static let alreadyReceiving = Self(
+        .alreadyReceiving,
+        "somebody else waits for this connection's next message; let one task receive and hand the messages on")
+}

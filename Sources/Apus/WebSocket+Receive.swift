@@ -1,0 +1,94 @@
+/// Receiving by a closure: one suspension for the whole connection.
+extension WebSocket {
+    /// Calls `body` with every message, borrowed, straight from the event loop, until the connection ends.
+    ///
+    /// The cheapest way to receive: the task suspends once, and nothing is allocated for a message. `body` runs on the
+    /// loop's thread, one message at a time and in order, and must not block. Within it, ``trySend(_:)-(String)`` and
+    /// its kin are the way to answer.
+    ///
+    /// - Parameter body: what to do with a message. When it throws, receiving stops and the error is thrown here.
+    /// - Throws: what `body` throws, or a ``WebSocketError`` as ``Iterator/next(isolation:)`` does. Returns when the
+    ///   peer has closed.
+    public func receive(_ body: @escaping @Sendable (borrowing BorrowedMessage) throws -> Void) async throws {
+        let wait = Wait()
+        let result = await withTaskCancellationHandler {
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<Result<Void, any Error>, Never>) in
+                onLoop { self.startReceiving(Receiver(body: body, wait: wait, continuation: continuation)) }
+            }
+        } onCancel: {
+            wait.cancel()
+            eventLoop.post { self.cancelReceiver(wait) }
+        }
+        try result.get()
+    }
+
+    /// A closure for all messages, and the task that waits for the last one.
+    final class Receiver: Sendable {
+        let body: @Sendable (borrowing BorrowedMessage) throws -> Void
+        let wait: Wait
+        let continuation: UnsafeContinuation<Result<Void, any Error>, Never>
+
+        init(
+            body: @escaping @Sendable (borrowing BorrowedMessage) throws -> Void,
+            wait: Wait,
+            continuation: UnsafeContinuation<Result<Void, any Error>, Never>
+        ) {
+            self.body = body
+            self.wait = wait
+            self.continuation = continuation
+        }
+    }
+
+    private func startReceiving(_ receiver: Receiver) {
+        guard inbound.waiter == nil, inbound.receiver == nil else {
+            receiver.continuation.resume(returning: .failure(WebSocketError.alreadyReceiving))
+            return
+        }
+        guard !receiver.wait.isCancelled else {
+            receiver.continuation.resume(returning: .failure(WebSocketError.cancelledReceiving))
+            return
+        }
+        inbound.receiver = Unmanaged.passRetained(receiver)
+        giveUnread()
+        demandAll()
+        if ending != nil { endReceiver() }
+    }
+
+    /// Gives out the messages that nobody had taken when the core freed the connection.
+    private func giveUnread() {
+        while let receiver = inbound.receiver, let message = inbound.unread.popLast() {
+            message.lend { receive($0, by: receiver) }
+        }
+    }
+
+    private func cancelReceiver(_ wait: Wait) {
+        guard let receiver = inbound.receiver, receiver._withUnsafeGuaranteedRef({ $0.wait === wait }) else { return }
+        stopReceiving(.failure(WebSocketError.cancelledReceiving))
+    }
+
+    @inline(__always)
+    func receive(_ message: borrowing BorrowedMessage, by receiver: Unmanaged<Receiver>) {
+        do {
+            try receiver._withUnsafeGuaranteedRef { try $0.body(message) }
+        } catch {
+            stopReceiving(.failure(error))
+        }
+    }
+
+    private func stopReceiving(_ result: Result<Void, any Error>) {
+        guard let receiver = inbound.receiver else { return }
+        inbound.receiver = nil
+        demandNone()
+        receiver._withUnsafeGuaranteedRef(\.continuation).resume(returning: result)
+        // Its closure may stand below us on the stack, and has returned by the time that posted calls run.
+        eventLoop.post { receiver.release() }
+    }
+
+    func endReceiver() {
+        if let error = ending?.error {
+            stopReceiving(.failure(error))
+        } else {
+            stopReceiving(.success(()))
+        }
+    }
+}

@@ -1,0 +1,68 @@
+/// What went wrong, in words that say what to do.
+public struct WebSocketError: Error, Sendable, CustomStringConvertible {
+    /// The kind of an error. More may come; a `switch` over it needs a `default`.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        /// Its name, for logs.
+        public let description: String
+
+        /// The port or Unix socket is in use.
+        public static let addressInUse = Self(description: "addressInUse")
+        /// The address cannot be listened on.
+        public static let cannotListen = Self(description: "cannotListen")
+        /// A setting that cannot work.
+        public static let invalidConfiguration = Self(description: "invalidConfiguration")
+        /// The connection is closed, or closing.
+        public static let connectionClosed = Self(description: "connectionClosed")
+        /// The connection ended without a closing handshake.
+        public static let connectionLost = Self(description: "connectionLost")
+        /// The peer broke the protocol, or a limit; ``WebSocket/closeCode`` was sent to it.
+        public static let protocolViolation = Self(description: "protocolViolation")
+        /// The peer answered no ping, or no close, in time.
+        public static let timedOut = Self(description: "timedOut")
+        /// The peer reads too slowly, and the policy closes such connections.
+        public static let slowConsumer = Self(description: "slowConsumer")
+        /// Somebody else is receiving from this connection.
+        public static let alreadyReceiving = Self(description: "alreadyReceiving")
+        /// An argument that the protocol does not allow.
+        public static let invalidArgument = Self(description: "invalidArgument")
+        /// Memory or descriptors are out.
+        public static let outOfResources = Self(description: "outOfResources")
+        /// The calling task was cancelled.
+        public static let cancelled = Self(description: "cancelled")
+        /// A file could not be read.
+        public static let unreadableFile = Self(description: "unreadableFile")
+    }
+
+    /// The kind.
+    public var code: Code { storage.code }
+    /// What happened and what to do.
+    public var message: String { storage.message }
+    /// The error behind it, if any.
+    public var cause: (any Error)? { storage.cause }
+
+    /// One reference, so that functions which may throw it stay as cheap as those which may not.
+    private let storage: Storage
+
+    private final class Storage: Sendable {
+        let code: Code
+        let message: String
+        let cause: (any Error)?
+
+        init(code: Code, message: String, cause: (any Error)?) {
+            self.code = code
+            self.message = message
+            self.cause = cause
+        }
+    }
+
+    init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        storage = Storage(code: code, message: message, cause: cause)
+    }
+
+    /// The message.
+    public var description: String { message }
+}
+
+extension WebSocketError {
+    static let closed = Self(.connectionClosed, "the connection is closed; nothing more can be sent")
+}

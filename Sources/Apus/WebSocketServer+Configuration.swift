@@ -1,0 +1,122 @@
+import Logging
+import UnixSignals
+
+extension WebSocketServer {
+    /// The settings of a server; the defaults work as they stand.
+    ///
+    /// Every limit has its counter in ``WebSocketServer/Statistics``.
+    public struct Configuration: Sendable {
+        /// Where to listen.
+        public enum Address: Hashable, Sendable {
+            /// A TCP port of a numeric address or a host name; port 0 is any free one. `::` is all addresses.
+            case tcp(host: String, port: Int)
+            /// A Unix socket. A file that a dead server left is replaced.
+            case unix(path: String)
+        }
+
+        /// Which pages may open a WebSocket, told by `Origin` (RFC 6455 §10.2). A request without it comes from no
+        /// browser and passes.
+        public enum OriginPolicy: Hashable, Sendable {
+            /// Pages of the server's own origin: that of `Host`.
+            case same
+            /// These as well, each as `scheme://host[:port]`.
+            case sameOr([String])
+            /// Any page. Only for a service that knows its users by something a foreign page cannot send.
+            case any
+        }
+
+        /// What to do with a message for a peer whose outbound queue is full.
+        public enum SlowConsumerPolicy: Hashable, Sendable {
+            /// `send` waits. What cannot wait, a topic's message, closes the connection with 1013, so that the peer
+            /// knows that it missed something.
+            case suspendSender
+            /// The message is dropped and counted.
+            case dropMessage
+            /// The connection is closed with 1013.
+            case close
+        }
+
+        /// Where to listen; 127.0.0.1, port 8080.
+        public var address: Address
+        /// Event loops, each a thread; as many as the process may use cores.
+        public var threads = defaultThreads
+        /// Connections that may wait to be accepted; 4096, and no more than the system's own limit.
+        public var backlog = 4096
+        /// Connections at a time; further ones get 503. 100,000.
+        public var maxConnections = 100_000
+        /// Bytes of a request head; more are answered with 431. 16 KiB.
+        public var maxHeadBytes = 16 << 10
+        /// Fields of a request head; more are answered with 431. 100, which is also the most.
+        public var maxHeadFields = 100
+        /// Bytes of a message; a larger one closes with 1009. 1 MiB.
+        public var maxMessageBytes = 1 << 20
+        /// Fragments of a message, empty ones included; more close with 1009. 4096.
+        public var maxFragments = 4096
+        /// Bytes of messages that nobody has read yet; with more, reading stops until half of them are read. 64 KiB.
+        public var maxInboundBytes = 64 << 10
+        /// Bytes queued for one peer that does not take them; with more, ``slowConsumerPolicy`` applies. 1 MiB.
+        public var maxOutboundBytes = 1 << 20
+        /// What to do with a message for a peer whose outbound queue is full; the sender waits.
+        public var slowConsumerPolicy = SlowConsumerPolicy.suspendSender
+        /// Which pages may open a WebSocket; those of the same origin.
+        public var originPolicy = OriginPolicy.same
+        /// Until a request head has come, from the connection's start or the last response; then 408. 10 s.
+        public var handshakeTimeout = Duration.seconds(10)
+        /// Silence after which a Ping is sent; `nil` for never. 30 s.
+        public var pingInterval: Duration? = .seconds(30)
+        /// Unanswered Pings in a row that end a connection. 2.
+        public var maxMissedPings = 2
+        /// For the closing handshake. 5 s.
+        public var closeTimeout = Duration.seconds(5)
+        /// For all connections to end when the server stops; what is left then is dropped. 10 s.
+        public var stopDeadline = Duration.seconds(10)
+        /// Signals that end ``WebSocketServer/run(onListening:upgrade:http:handler:)``; SIGTERM and SIGINT.
+        public var shutdownSignals: [UnixSignal] = [.sigterm, .sigint]
+
+        /// Settings for a TCP port.
+        public init(host: String = "127.0.0.1", port: Int = 8080) {
+            address = .tcp(host: host, port: port)
+        }
+
+        /// Settings for a Unix socket.
+        public init(unixSocketPath path: String) {
+            address = .unix(path: path)
+        }
+
+        func validate() throws(WebSocketError) {
+            if case .tcp(_, let port) = address { try check(port, in: 0...65535, "port") }
+            try check(threads, in: 1...1024, "threads")
+            try check(backlog, in: 1...65535, "backlog")
+            try check(maxConnections, in: 1...Int(UInt32.max), "maxConnections")
+            try check(maxHeadBytes, in: 64...(16 << 20), "maxHeadBytes")
+            try check(maxHeadFields, in: 1...100, "maxHeadFields")
+            try check(maxMessageBytes, in: 1...Int.max, "maxMessageBytes")
+            try check(maxFragments, in: 1...Int(UInt32.max), "maxFragments")
+            try check(maxInboundBytes, in: 1...Int.max, "maxInboundBytes")
+            try check(maxOutboundBytes, in: 1...Int.max, "maxOutboundBytes")
+            try check(maxMissedPings, in: 0...100, "maxMissedPings")
+            for timeout in [handshakeTimeout, pingInterval ?? .seconds(1), closeTimeout, stopDeadline] {
+                try check(timeout.milliseconds, in: 1...Int(UInt32.max), "each timeout, in milliseconds,")
+            }
+        }
+
+        private func check(_ value: Int, in range: ClosedRange<Int>, _ name: String) throws(WebSocketError) {
+            guard !range.contains(value) else { return }
+            throw WebSocketError(
+                .invalidConfiguration,
+                "\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
+        }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds, rounded up; the largest or smallest number where there are too many.
+    var milliseconds: Int {
+        let (seconds, attoseconds) = components
+        let (product, isTooMuch) = Int(seconds).multipliedReportingOverflow(by: 1000)
+        let rest = Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+        let (sum, isTooMuchMore) = product.addingReportingOverflow(rest)
+        guard !isTooMuch, !isTooMuchMore else { return seconds < 0 ? .min : .max }
+        return sum
+    }
+}

@@ -1,0 +1,136 @@
+import HTTPTypes
+import Logging
+import ServiceLifecycle
+
+extension WebSocketServer {
+    /// What to do with one WebSocket connection.
+    public typealias Handler = @Sendable @concurrent (WebSocket) async throws -> Void
+
+    /// What a server does with requests and connections. A class: every connection's task holds it.
+    final class Handlers: Sendable {
+        typealias Upgrade = @Sendable @concurrent (HTTPRequest) async throws -> UpgradeResponse
+
+        let onListening: @Sendable (SocketAddress) -> Void
+        let upgrade: Upgrade?
+        let http: @Sendable @concurrent (HTTPRequest) async throws -> Response
+        let handler: Handler
+
+        init(
+            onListening: @escaping @Sendable (SocketAddress) -> Void,
+            upgrade: Upgrade?,
+            http: @escaping @Sendable @concurrent (HTTPRequest) async throws -> Response,
+            handler: @escaping Handler
+        ) {
+            self.onListening = onListening
+            self.upgrade = upgrade
+            self.http = http
+            self.handler = handler
+        }
+    }
+
+    /// Listens, and serves until the task is cancelled or a signal of ``Configuration/shutdownSignals`` comes.
+    ///
+    /// Then it stops to accept, closes every WebSocket with 1001, and returns once all connections and handlers have
+    /// ended, at most after ``Configuration/stopDeadline``; handlers that run on then are cancelled and waited for.
+    ///
+    /// All closures run on event loops, and so must not block. An error that `upgrade` or `http` throws is logged and
+    /// answered with 500.
+    ///
+    /// - Parameters:
+    ///   - onListening: called once connections are accepted, with the address and the real port.
+    ///   - upgrade: decides on an opening handshake that is valid and of an allowed origin; without it all of them are
+    ///     accepted.
+    ///   - http: answers a request that asks for no upgrade. 404 by default.
+    ///   - handler: has the connection for as long as it runs.
+    /// - Throws: ``WebSocketError``: `addressInUse`, `cannotListen`, `outOfResources`, or `invalidConfiguration` for a
+    ///   server that has run before.
+    public func run(
+        onListening: @escaping @Sendable (SocketAddress) -> Void = { _ in },
+        upgrade: (@Sendable @concurrent (HTTPRequest) async throws -> UpgradeResponse)? = nil,
+        http: @escaping @Sendable @concurrent (HTTPRequest) async throws -> Response = { _ in .notFound },
+        handler: @escaping Handler
+    ) async throws {
+        let service = service(onListening: onListening, upgrade: upgrade, http: http, handler: handler)
+        guard !configuration.shutdownSignals.isEmpty else { return try await service.run() }
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)],
+                gracefulShutdownSignals: configuration.shutdownSignals,
+                logger: quiet))
+        try await group.run()
+    }
+
+    /// The server as a service for an application's own `ServiceGroup`, which then does the signals.
+    ///
+    /// The parameters are those of ``run(onListening:upgrade:http:handler:)``. A graceful shutdown of the group stops
+    /// the server as a signal would.
+    public func service(
+        onListening: @escaping @Sendable (SocketAddress) -> Void = { _ in },
+        upgrade: (@Sendable @concurrent (HTTPRequest) async throws -> UpgradeResponse)? = nil,
+        http: @escaping @Sendable @concurrent (HTTPRequest) async throws -> Response = { _ in .notFound },
+        handler: @escaping Handler
+    ) -> some Service {
+        WebSocketService(
+            server: self,
+            handlers: Handlers(onListening: onListening, upgrade: upgrade, http: http, handler: handler))
+    }
+
+    func serve(_ handlers: Handlers) async throws {
+        try markRunning()
+        let shards = loops.map(ServerShard.init)
+        listeners.withLock { $0 = shards }
+        let address = try await listen(shards)
+        logger.info("listening", metadata: ["address": "\(address)"])
+        handlers.onListening(address)
+
+        let stop: @Sendable () -> Void = { shards.forEach { $0.stop(deadline: self.configuration.stopDeadline) } }
+        await withTaskCancellationHandler {
+            await withGracefulShutdownHandler {
+                await self.acceptConnections(of: shards, handlers)
+            } onGracefulShutdown: {
+                stop()
+            }
+        } onCancel: {
+            stop()
+        }
+        logger.info("stopped", metadata: ["address": "\(address)"])
+    }
+
+    /// Opens one listener a loop; where one fails, all are closed again.
+    private func listen(_ shards: [ServerShard]) async throws(WebSocketError) -> SocketAddress {
+        var sockets = try ListeningSockets(configuration)
+        let config = ListenerConfig(configuration)
+        for shard in shards {
+            guard let socket = sockets.take() else { break }
+            do {
+                try await shard.open(socket, config: config)
+            } catch {
+                shards.forEach { $0.stop(deadline: configuration.stopDeadline) }
+                throw error
+            }
+        }
+        return sockets.address
+    }
+
+    private func acceptConnections(of shards: [ServerShard], _ handlers: Handlers) async {
+        await withDiscardingTaskGroup { group in
+            for shard in shards {
+                group.addTask(executorPreference: shard.loop) {
+                    await shard.acceptConnections { connection in
+                        await self.serve(connection, handlers)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A server and what it does, as swift-service-lifecycle wants it.
+struct WebSocketService: Service {
+    let server: WebSocketServer
+    let handlers: WebSocketServer.Handlers
+
+    func run() async throws { try await server.serve(handlers) }
+}

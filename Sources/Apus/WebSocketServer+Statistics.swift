@@ -1,0 +1,78 @@
+extension WebSocketServer {
+    /// What a server has seen since it was made. All are counts that only grow, but for ``connectionsNow``.
+    public struct Statistics: Hashable, Sendable {
+        /// Connections taken from the listening socket.
+        public internal(set) var connectionsAccepted = 0
+        /// Connections open at present, before or after the opening handshake.
+        public internal(set) var connectionsNow = 0
+        /// Connections answered with 503: ``Configuration/maxConnections``.
+        public internal(set) var connectionsRefused = 0
+        /// Times that no descriptor was left for a new connection.
+        public internal(set) var acceptFailures = 0
+        /// Request heads received.
+        public internal(set) var requests = 0
+        /// Requests that broke HTTP or a limit on it.
+        public internal(set) var requestsRefused = 0
+        /// Opening handshakes completed.
+        public internal(set) var handshakesAccepted = 0
+        /// Opening handshakes that broke RFC 6455, or came from another origin.
+        public internal(set) var handshakesRefused = 0
+        /// Connections whose request head took too long: ``Configuration/handshakeTimeout``.
+        public internal(set) var handshakeTimeouts = 0
+        /// Opening handshakes from a page of another origin: ``Configuration/originPolicy``.
+        public internal(set) var originsRefused = 0
+        /// Whole messages from peers.
+        public internal(set) var messagesReceived = 0
+        /// Messages given to the network or its queue.
+        public internal(set) var messagesSent = 0
+        /// Bytes read from sockets.
+        public internal(set) var bytesReceived = 0
+        /// Bytes written to sockets.
+        public internal(set) var bytesSent = 0
+        /// Connections failed with 1002.
+        public internal(set) var protocolErrors = 0
+        /// Connections failed with 1007.
+        public internal(set) var utf8Errors = 0
+        /// Connections failed with 1009: ``Configuration/maxMessageBytes``.
+        public internal(set) var sizeErrors = 0
+        /// Connections failed with 1009: ``Configuration/maxFragments``.
+        public internal(set) var fragmentErrors = 0
+        /// Connections ended because memory was out.
+        public internal(set) var memoryErrors = 0
+        /// Messages not sent because a queue was full: ``Configuration/SlowConsumerPolicy/dropMessage``.
+        public internal(set) var messagesDropped = 0
+        /// Connections closed with 1013 because their queue was full: ``Configuration/maxOutboundBytes``.
+        public internal(set) var slowConsumersClosed = 0
+        /// Times that reading stopped until messages were read: ``Configuration/maxInboundBytes``.
+        public internal(set) var readsPaused = 0
+        /// Pings sent to idle connections: ``Configuration/pingInterval``.
+        public internal(set) var pingsSent = 0
+        /// Connections ended because no ping was answered: ``Configuration/maxMissedPings``.
+        public internal(set) var pingTimeouts = 0
+        /// Connections ended because the closing handshake took too long: ``Configuration/closeTimeout``.
+        public internal(set) var closeTimeouts = 0
+        /// WebSocket connections that ended without a closing handshake.
+        public internal(set) var connectionsLost = 0
+
+        /// Nothing seen yet.
+        public init() {}
+
+        private static let counters: [WritableKeyPath<Self, Int> & Sendable] = [
+            \.connectionsAccepted, \.connectionsNow, \.connectionsRefused, \.acceptFailures, \.requests,
+            \.requestsRefused, \.handshakesAccepted, \.handshakesRefused, \.handshakeTimeouts, \.originsRefused,
+            \.messagesReceived, \.messagesSent, \.bytesReceived, \.bytesSent, \.protocolErrors, \.utf8Errors,
+            \.sizeErrors, \.fragmentErrors, \.memoryErrors, \.messagesDropped, \.slowConsumersClosed, \.readsPaused,
+            \.pingsSent, \.pingTimeouts, \.closeTimeouts, \.connectionsLost,
+        ]
+
+        /// Sets the counters in the order in which they are declared, here and in the core.
+        init(counts: UnsafeBufferPointer<UInt64>) {
+            precondition(counts.count == Self.counters.count, "the core counts something that is not declared here")
+            for (counter, count) in zip(Self.counters, counts) { self[keyPath: counter] = Int(count) }
+        }
+
+        mutating func add(_ other: Self) {
+            for counter in Self.counters { self[keyPath: counter] += other[keyPath: counter] }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import HTTPTypes
+import Logging
+import ServiceLifecycle
+import Synchronization
+
+/// A server for WebSockets and the HTTP around them.
+///
+/// ```swift
+/// let server = try WebSocketServer(configuration: .init(port: 8080))
+/// let lobby = server.topic("lobby")
+/// try await server.run { socket in
+///     await socket.subscribe(to: lobby)
+///     for try await message in socket {
+///         lobby.publish(message)
+///     }
+/// }
+/// ```
+///
+/// Connections are spread over ``Configuration/threads`` event loops. A handler runs, as one task a connection, on its
+/// connection's loop; it must not block there. When it returns the connection closes with 1000, when it throws with
+/// 1011, when the server stops with 1001.
+public final class WebSocketServer: Sendable {
+    /// The settings it was made with.
+    public let configuration: Configuration
+    let logger: Logger
+    let loops: [EventLoop]
+    private let topics = Mutex<[String: Topic]>([:])
+    let listeners = Mutex<[ServerShard]>([])
+    private let hasRun = Mutex(false)
+
+    /// Makes a server and the threads of its event loops; it listens once it runs.
+    ///
+    /// - Throws: ``WebSocketError``: `invalidConfiguration`, or `outOfResources`.
+    public init(
+        configuration: Configuration = .init(), logger: Logger = Logger(label: "apus")
+    ) throws(WebSocketError) {
+        try configuration.validate()
+        self.configuration = configuration
+        self.logger = logger
+        var loops: [EventLoop] = []
+        for index in 0..<configuration.threads {
+            loops.append(try EventLoop(name: "apus-\(index)"))
+        }
+        self.loops = loops
+    }
+
+    /// The topic of that name; the same one for the same name.
+    public func topic(_ name: String) -> Topic {
+        topics.withLock { topics in
+            if let topic = topics[name] { return topic }
+            let topic = Topic(name: name, loops: loops)
+            topics[name] = topic
+            return topic
+        }
+    }
+
+    /// The counters, over all connections since the server was made.
+    public var statistics: Statistics {
+        listeners.withLock { listeners in
+            listeners.reduce(into: Statistics()) { $1.addStatistics(to: &$0) }
+        }
+    }
+
+    /// Runs once; the listeners' counters go on.
+    func markRunning() throws(WebSocketError) {
+        let ranBefore = hasRun.withLock { hasRun in
+            defer { hasRun = true }
+            return hasRun
+        }
+        guard !ranBefore else {
+            throw WebSocketError(.invalidConfiguration, "a server runs once; make another one to run again")
+        }
+    }
+}
