@@ -1,0 +1,8 @@
+/* Headers of CApus that are not public, for tests in Swift. */
+#ifndef CAPUS_INTERNALS_H
+#define CAPUS_INTERNALS_H
+
+#include "../../CSources/CApus/net/outbound.h"
+#include "../../CSources/CApus/net/wheel.h"
+
+#endif

@@ -1,0 +1,171 @@
+import CApus
+import CApusCore
+import Glibc
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct ListenerTests {
+    @Test func `the defaults are those of the documentation`() {
+        var config = apus_listener_config()
+        apus_listener_config_init(&config)
+        #expect(config.session.role == APUS_ROLE_SERVER)
+        #expect(config.session.limits.size == 1 << 20)
+        #expect(config.session.limits.fragments == 4096)
+        #expect(config.head.size == 16 << 10)
+        #expect(config.head.fields == UInt32(APUS_HEAD_MOST_FIELDS))
+        #expect(config.handshake_timeout == 10_000)
+        #expect(config.ping_interval == 30_000)
+        #expect(config.pings_missed == 2)
+        #expect(config.close_timeout == 5000)
+        #expect(config.most_connections == 100_000)
+        #expect(config.inbound_limit == 64 << 10)
+        #expect(config.outbound_limit == 1 << 20)
+        #expect(config.slow_consumer == APUS_SLOW_CONSUMER_SUSPEND)
+        #expect(config.origin_policy == APUS_ORIGIN_SAME)
+        #expect(config.origin_count == 0)
+    }
+
+    @Test func `a listener without connections stops at once`() async throws {
+        let statistics = try await onThread { try CoreServer().stop() }
+        #expect(statistics.connections_accepted == 0)
+    }
+
+    @Test func `a listener may be stopped from within a connection's callback`() async throws {
+        let (events, statistics) = try await onThread {
+            var behaviour = CoreServer.Behaviour()
+            behaviour.onMessage = { connection, _, _ in connection.stopListener() }
+            let server = try CoreServer({ _ in }, behaviour)
+            let client = try Client.webSocket(port: server.port)
+            let other = try Client.webSocket(port: server.port)
+            try client.send(.text("stop"))
+            guard try client.readClose() == 1001, try other.readClose() == 1001 else { throw Client.Failure.ended }
+            client.close()
+            other.close()
+            // Stopping what stops does nothing.
+            let statistics = server.waitForStop()
+            return (server.events, statistics)
+        }
+        #expect(events.count { $0 == .free } == 2)
+        #expect(statistics.connections_now == 0)
+        #expect(statistics.connections_lost == 0)
+    }
+
+    @Test func `what is left at the deadline is dropped`() async throws {
+        let (events, statistics) = try await onThread {
+            let server = try CoreServer()
+            let silent = try Client.webSocket(port: server.port)
+            let asking = try Client(port: server.port)
+            try asking.send("GET / HTTP/1.1\r\n")
+            while server.events.count < 1 { sched_yield() }
+            let statistics = server.stop(deadline: 1)
+            silent.close()
+            return (server.events, statistics)
+        }
+        #expect(events.count { $0 == .free } == statistics.connections_accepted)
+        #expect(events.contains(.end(code: 1006, reason: "", error: APUS_ETIMEDOUT)))
+        #expect(statistics.connections_now == 0)
+    }
+
+    @Test func `what cannot be watched cannot listen`() throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        try folder.write("no socket", to: "file")
+        let loop = try #require(apus_loop_new())
+        defer { apus_loop_free(loop) }
+        var config = apus_listener_config()
+        apus_listener_config_init(&config)
+        var admission = apus_admission()
+        var listener: OpaquePointer?
+        let file = open(folder.path(of: "file"), O_RDONLY)
+        #expect(apus_listener_open(&listener, loop, file, &config, &admission, nil) < 0)
+        #expect(close(file) == 0, "the descriptor is still the caller's")
+        #expect(apus_listener_open(&listener, loop, -1, &config, &admission, nil) < 0)
+        #expect(listener == nil)
+    }
+
+    @Test func `counts add up`() {
+        var sum = apus_statistics()
+        var more = apus_statistics()
+        more.connections_accepted = 1
+        more.connections_lost = 2
+        apus_statistics_add(&sum, &more)
+        apus_statistics_add(&sum, &more)
+        #expect(sum.connections_accepted == 2)
+        #expect(sum.connections_lost == 4)
+        #expect(sum.messages_sent == 0)
+    }
+
+    @Test func `when descriptors run out, connections that wait are closed, and later ones served`() async {
+        // A process of its own: the limit is the whole process's.
+        await #expect(processExitsWith: .success) {
+            try await onThread {
+                let server = try CoreServer()
+                let canAccept = Blocker()
+                // The kernel takes connections that the loop cannot see yet.
+                let isHeld = Blocker()
+                let holder = Holder(server) {
+                    isHeld.release()
+                    canAccept.wait()
+                }
+                isHeld.wait()
+                let clients = try (0..<3).map { _ in try Client(port: server.port) }
+                let limit = try DescriptorLimit.lowerToPresentUse()
+                canAccept.release()
+                holder.wait()
+                for client in clients {
+                    // A FIN, or RST for what was sent meanwhile.
+                    guard (try? client.readToEnd())?.isEmpty != false else { throw Client.Failure.malformed("bytes") }
+                    client.close()
+                }
+                try limit.restore()
+                let client = try Client.webSocket(port: server.port)
+                try client.send(.text("again"))
+                guard try client.readText() == "again" else { throw Client.Failure.ended }
+                try client.closeNormally()
+                client.close()
+                let statistics = server.stop()
+                // One for each that waited; the loop rested in between, or it would be thousands.
+                guard (3...10).contains(statistics.accept_failures), statistics.connections_accepted == 1 else {
+                    throw Client.Failure.malformed("\(statistics)")
+                }
+            }
+        }
+    }
+}
+
+/// Runs something on a server's loop, and waits for it when told.
+private final class Holder: @unchecked Sendable {
+    private let isDone = Blocker()
+
+    init(_ server: CoreServer, _ body: @escaping @Sendable () -> Void) {
+        let isDone = isDone
+        server.post {
+            body()
+            isDone.release()
+        }
+    }
+
+    func wait() { isDone.wait() }
+}
+
+/// How many descriptors the process may have.
+private struct DescriptorLimit {
+    private var before: rlimit
+
+    /// No more than are open already.
+    static func lowerToPresentUse() throws -> Self {
+        var before = rlimit()
+        guard getrlimit(.init(RLIMIT_NOFILE.rawValue), &before) == 0 else { throw SystemError("getrlimit") }
+        let next = dup(0)  // the lowest that is free
+        close(next)
+        var lowered = rlimit(rlim_cur: rlim_t(next), rlim_max: before.rlim_max)
+        guard setrlimit(.init(RLIMIT_NOFILE.rawValue), &lowered) == 0 else { throw SystemError("setrlimit") }
+        return Self(before: before)
+    }
+
+    func restore() throws {
+        var before = before
+        guard setrlimit(.init(RLIMIT_NOFILE.rawValue), &before) == 0 else { throw SystemError("setrlimit") }
+    }
+}

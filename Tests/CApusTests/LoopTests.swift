@@ -1,0 +1,179 @@
+import CApus
+import CApusCore
+import Glibc
+import Synchronization
+import TestSupport
+import Testing
+
+/// What a loop's thread has done, in order.
+private final class Events: Sendable {
+    private let values = Mutex<[Int]>([])
+
+    func append(_ value: Int) { values.withLock { $0.append(value) } }
+
+    var all: [Int] { values.withLock { $0 } }
+}
+
+/// A call to a loop.
+private final class Call: Sendable {
+    let body: @Sendable () -> Void
+
+    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+}
+
+/// A loop whose jobs are numbers.
+private final class Loop: @unchecked Sendable {
+    let pointer: OpaquePointer
+    let events = Events()
+    /// What each job does, besides being noted.
+    var onJob: @Sendable (Int) -> Void = { _ in }
+
+    init() throws {
+        pointer = try #require(apus_loop_new())
+    }
+
+    func start() {
+        apus_loop_set_runner(
+            pointer,
+            { context, job in
+                guard let context else { return }
+                let loop = Unmanaged<Loop>.fromOpaque(context).takeUnretainedValue()
+                #expect(apus_loop_is_current(loop.pointer))
+                #expect(apus_loop_running(loop.pointer) == job)
+                loop.events.append(Int(bitPattern: job))
+                loop.onJob(Int(bitPattern: job))
+            }, Unmanaged.passUnretained(self).toOpaque())
+        #expect(apus_loop_start(pointer, "test") == 0)
+    }
+
+    func enqueue(_ number: Int) {
+        guard let job = UnsafeMutableRawPointer(bitPattern: number) else { fatalError("a job is no 0") }
+        apus_loop_enqueue(pointer, job)
+    }
+
+    func post(_ body: @escaping @Sendable () -> Void) {
+        let call = Unmanaged.passRetained(Call(body))
+        apus_loop_post(
+            pointer,
+            { argument in
+                guard let argument else { return }
+                Unmanaged<Call>.fromOpaque(argument).takeRetainedValue().body()
+            }, call.toOpaque())
+    }
+
+    /// Ends the thread, when all that was posted has been done.
+    func free() { apus_loop_free(pointer) }
+}
+
+@Suite(.timeLimit(.minutes(1)))
+struct LoopTests {
+    @Test func `jobs and calls of one thread run in its order, and all before the loop is freed`() async throws {
+        let loop = try Loop()
+        loop.start()
+        try await onThread {
+            for number in 1...5000 {
+                loop.enqueue(2 * number)
+                loop.post { loop.events.append(2 * number + 1) }
+            }
+            loop.free()
+        }
+        #expect(loop.events.all == Array(2...10_001))
+    }
+
+    @Test func `what comes before the thread starts is done when it does`() throws {
+        let loop = try Loop()
+        loop.enqueue(1)
+        loop.post { loop.events.append(2) }
+        loop.start()
+        loop.free()
+        #expect(loop.events.all == [1, 2])
+    }
+
+    @Test func `jobs that jobs enqueue run behind those that wait`() throws {
+        let loop = try Loop()
+        loop.onJob = { number in if number < 100 { loop.enqueue(number + 100) } }
+        for number in 1...50 { loop.enqueue(number) }
+        loop.start()
+        loop.free()
+        #expect(loop.events.all.sorted() == Array(1...50) + Array(101...150))
+    }
+
+    @Test func `a job that goes on for ever does not stop calls from coming through`() async throws {
+        let loop = try Loop()
+        let isOver = Atomic(false)
+        try await onThread {
+            loop.onJob = { _ in if !isOver.load(ordering: .relaxed) { loop.enqueue(1) } }
+            loop.enqueue(1)
+            loop.start()
+            loop.post { isOver.store(true, ordering: .relaxed) }
+            loop.free()
+        }
+        #expect(loop.events.all.allSatisfy { $0 == 1 })
+    }
+
+    @Test func `many threads may post at once`() async throws {
+        let loop = try Loop()
+        loop.start()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for thread in 0..<4 {
+                group.addTask {
+                    try await onThread { for number in 1...2000 { loop.enqueue(thread * 10_000 + number) } }
+                }
+            }
+            try await group.waitForAll()
+        }
+        loop.free()
+        for thread in 0..<4 {
+            let own = loop.events.all.filter { $0 / 10_000 == thread }
+            #expect(own == (1...2000).map { thread * 10_000 + $0 })
+        }
+    }
+
+    @Test func `a loop is current on its own thread only, and runs a job only there`() throws {
+        let loop = try Loop()
+        let other = try Loop()
+        loop.start()
+        other.start()
+        loop.post {
+            loop.events.append(apus_loop_is_current(loop.pointer) ? 1 : 0)
+            loop.events.append(apus_loop_is_current(other.pointer) ? 1 : 0)
+            loop.events.append(apus_loop_running(loop.pointer) == nil ? 1 : 0)
+        }
+        #expect(!apus_loop_is_current(loop.pointer))
+        #expect(apus_loop_running(loop.pointer) == nil)
+        loop.free()
+        other.free()
+        #expect(loop.events.all == [1, 0, 1])
+    }
+
+    @Test func `a loop may be freed on its own thread`() async throws {
+        for _ in 1...20 {
+            let loop = try Loop()
+            loop.start()
+            let isFreed = Blocker()
+            try await onThread {
+                loop.post {
+                    loop.events.append(1)
+                    loop.free()
+                    loop.events.append(2)
+                    isFreed.release()
+                }
+                isFreed.wait()
+            }
+            #expect(loop.events.all == [1, 2])
+        }
+    }
+
+    @Test func `a loop that never ran can be freed`() throws {
+        try Loop().free()
+    }
+
+    @Test func `without memory there is no loop`() {
+        for nth in 1...3 as ClosedRange<UInt32> {
+            apus_alloc_fail(nth)
+            let loop = apus_loop_new()
+            apus_alloc_fail(0)
+            #expect(loop == nil)
+        }
+    }
+}

@@ -1,0 +1,120 @@
+import CApus
+import CApusCore
+import Synchronization
+import TestSupport
+import Testing
+
+/// Every allocation on a connection's way is made to fail once; the connection may end, but nothing else.
+@Suite(.timeLimit(.minutes(1)))
+struct MemoryTests {
+    struct Way: CustomTestStringConvertible, Sendable {
+        let name: String
+        var change: @Sendable (inout apus_listener_config) -> Void = { _ in }
+        var behaviour = CoreServer.Behaviour()
+        /// What a peer does; it throws where the connection does not serve it.
+        let script: @Sendable (Client) throws -> Void
+        var testDescription: String { name }
+    }
+
+    private struct NotServed: Error {}
+
+    private static func expect(_ condition: Bool) throws {
+        if !condition { throw NotServed() }
+    }
+
+    static let ways: [Way] = [
+        Way(name: "requests in pieces") { client in
+            try client.send("GET /one HTTP/1.1\r\nHost: ")
+            try client.send("localhost\r\n\r\nGET /two HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            try expect(client.readAnswer().text == "/one")
+            try expect(client.readAnswer().text == "/two")
+        },
+        Way(name: "a refused request") { client in
+            try client.send("GET / HTTP/1.1\r\n\r\n")
+            try expect(client.readAnswer().status == 400)
+        },
+        Way(name: "messages, whole and in fragments") { client in
+            try client.open()
+            try client.send(.text("one"), .text("t", fin: false), .continuation("wo".utf8, fin: true))
+            try expect(client.readText() == "one")
+            try expect(client.readText() == "two")
+            try client.closeNormally()
+        },
+        Way(
+            name: "messages that nobody takes",
+            behaviour: .init(
+                onRequest: { connection, _, _ in if connection.accept() != 0 { connection.abort() } },
+                onEnd: { connection in while connection.next() != nil {} })
+        ) { client in
+            try client.open()
+            try client.send(.text("one"), .binary([2], fin: false), .continuation([2], fin: true), .text("three"))
+            try expect(client.closeNormally() == 1000)
+        },
+        Way(
+            name: "more than the socket takes",
+            change: { $0.outbound_limit = 200_000 },
+            behaviour: .init(onMessage: { connection, _, _ in
+                while connection.send(APUS_OPCODE_BINARY, [UInt8](repeating: 7, count: 40_000)) == 0 {}
+                connection.close()
+            })
+        ) { client in
+            try client.open()
+            try client.send(.text("go"))
+            try expect(client.readClose() == 1000)
+        },
+    ]
+
+    @Test(arguments: ways) func `without memory a connection ends, and the next one is served`(_ way: Way) async throws
+    {
+        let failures = try await onThread {
+            let server = try CoreServer(way.change, way.behaviour)
+            defer { server.stop() }
+            for nth in 1...100 as ClosedRange<UInt32> {
+                server.run { apus_alloc_fail(nth) }
+                let isServed = Self.isServed(by: server, way)
+                server.run { apus_alloc_fail(0) }
+                let isServedAgain = Self.isServed(by: server, way)
+                guard isServedAgain else { throw NotServed() }
+                if isServed { return nth - 1 }
+            }
+            return 100
+        }
+        #expect(failures >= 2, "an allocation for the connection, and one for its request")
+        #expect(failures < 100)
+    }
+
+    /// Whether one connection gets all it asks for; otherwise it has to end, which a script notes by its patience.
+    private static func isServed(by server: CoreServer, _ way: Way) -> Bool {
+        do {
+            let client = try Client(port: server.port, receiveBuffer: 4096)
+            defer { client.close() }
+            try way.script(client)
+            return true
+        } catch Client.Failure.timedOut {
+            Issue.record("a connection without memory hangs: \(way.name)")
+            return false
+        } catch {
+            return false
+        }
+    }
+
+    @Test func `a listener needs memory, and says when there is none`() throws {
+        let loop = try #require(apus_loop_new())
+        var descriptor: CInt = -1
+        #expect(apus_socket_listen_tcp("127.0.0.1", 0, 1, &descriptor, 1) == 0)
+        var config = apus_listener_config()
+        apus_listener_config_init(&config)
+        var admission = apus_admission()
+        var listener: OpaquePointer?
+        apus_alloc_fail(1)
+        let error = apus_listener_open(&listener, loop, descriptor, &config, &admission, nil)
+        apus_alloc_fail(0)
+        #expect(error == APUS_ENOMEM.rawValue)
+        #expect(listener == nil)
+        // The descriptor is still the caller's.
+        var address = apus_address()
+        #expect(apus_socket_local(descriptor, &address) == 0)
+        apus_socket_close(descriptor)
+        apus_loop_free(loop)
+    }
+}

@@ -1,0 +1,271 @@
+import CApus
+import CApusCore
+import Glibc
+import Synchronization
+import TestSupport
+
+/// A listener on a loop of its own, as C sees it. A test says what the callbacks do; all of them are noted.
+///
+/// Its methods block, so they are for threads of their own (``onThread(_:)``).
+final class CoreServer: @unchecked Sendable {
+    /// What the core has told, in order.
+    enum Event: Equatable, Sendable {
+        case request(String, isUpgrade: Bool)
+        case message(apus_opcode, [UInt8])
+        case drain
+        case pong([UInt8])
+        case end(code: UInt16, reason: String, error: apus_error)
+        case free
+    }
+
+    /// What to do when the core calls, on the loop.
+    struct Behaviour: Sendable {
+        /// Accepts upgrades, and answers other requests with their target; where memory is out, gives up.
+        var onRequest: @Sendable (Connection, _ target: String, _ isUpgrade: Bool) -> Void = {
+            connection, target, isUpgrade in
+            let error = isUpgrade ? connection.accept() : connection.respond(200, Array(target.utf8))
+            if error != 0 {
+                connection.abort()
+            } else if isUpgrade {
+                connection.demand(APUS_DEMAND_ALL)
+            }
+        }
+        /// Sends it back.
+        var onMessage: @Sendable (Connection, apus_opcode, [UInt8]) -> Void = { $0.send($1, $2) }
+        var onDrain: @Sendable (Connection) -> Void = { _ in }
+        var onPong: @Sendable (Connection) -> Void = { _ in }
+        var onEnd: @Sendable (Connection) -> Void = { _ in }
+    }
+
+    let loop: OpaquePointer
+    let port: Int
+    let config: UnsafeMutablePointer<apus_listener_config>
+    private let admission: UnsafeMutablePointer<apus_admission>
+    private let behaviour: Behaviour
+    private let state = Mutex(State())
+    private let hasStopped = Blocker()
+
+    private struct State {
+        var events: [Event] = []
+        var listener: Listener?
+        var statistics = apus_statistics()
+    }
+
+    private struct Listener: @unchecked Sendable { let pointer: OpaquePointer }
+
+    /// What the core returned where it did not succeed.
+    struct Failure: Error, Equatable { let number: CInt }
+
+    init(
+        _ change: (inout apus_listener_config) -> Void = { _ in },
+        _ behaviour: Behaviour = Behaviour()
+    ) throws {
+        self.behaviour = behaviour
+        config = .allocate(capacity: 1)
+        apus_listener_config_init(config)
+        config.pointee.callbacks = Self.callbacks
+        change(&config.pointee)
+        admission = .allocate(capacity: 1)
+        admission.initialize(to: apus_admission())
+        guard let loop = apus_loop_new() else { throw Failure(number: APUS_ENOMEM.rawValue) }
+        self.loop = loop
+        apus_loop_set_runner(loop, { _, _ in }, nil)
+        var descriptor: CInt = -1
+        try Self.check(apus_socket_listen_tcp("127.0.0.1", 0, 64, &descriptor, 1))
+        var address = apus_address()
+        try Self.check(apus_socket_local(descriptor, &address))
+        port = Int(address.port)
+        var listener: OpaquePointer?
+        let context = Unmanaged.passUnretained(self).toOpaque()
+        try Self.check(apus_listener_open(&listener, loop, descriptor, config, admission, context))
+        let opened = listener.map(Listener.init)
+        state.withLock { $0.listener = opened }
+        try Self.check(apus_loop_start(loop, "core"))
+    }
+
+    deinit {
+        config.deallocate()
+        admission.deallocate()
+    }
+
+    private static func check(_ result: CInt) throws {
+        if result != 0 { throw Failure(number: result) }
+    }
+
+    /// Stops the listener and the loop; returns the last counts. To be called once.
+    @discardableResult
+    func stop(deadline: UInt32 = 10_000) -> apus_statistics {
+        run { self.stopListener(deadline: deadline) }
+        return waitForStop()
+    }
+
+    /// On the loop.
+    fileprivate func stopListener(deadline: UInt32) {
+        guard let listener = state.withLock({ $0.listener }) else { return }
+        apus_listener_stop(listener.pointer, deadline) { context, statistics in
+            guard let context else { return }
+            let server = Unmanaged<CoreServer>.fromOpaque(context).takeUnretainedValue()
+            let last = statistics.pointee
+            server.state.withLock { $0.statistics = last }
+            server.hasStopped.release()
+        }
+    }
+
+    /// Waits until the listener has stopped, and frees the loop.
+    func waitForStop() -> apus_statistics {
+        hasStopped.wait()
+        apus_loop_free(loop)
+        return state.withLock { $0.statistics }
+    }
+
+    /// Calls `body` on the loop, and waits for it.
+    func run(_ body: @escaping @Sendable () -> Void) {
+        let isDone = Blocker()
+        post {
+            body()
+            isDone.release()
+        }
+        isDone.wait()
+    }
+
+    /// Calls `body` on the loop, soon.
+    func post(_ body: @escaping @Sendable () -> Void) {
+        apus_loop_post(
+            loop,
+            { argument in
+                guard let argument else { return }
+                Unmanaged<Call>.fromOpaque(argument).takeRetainedValue().body()
+            }, Unmanaged.passRetained(Call(body)).toOpaque())
+    }
+
+    private final class Call: Sendable {
+        let body: @Sendable () -> Void
+
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+
+    /// What has been told so far.
+    var events: [Event] { state.withLock { $0.events } }
+
+    /// Waits until the core has told so many things.
+    func events(_ count: Int) -> [Event] {
+        while events.count < count { sched_yield() }
+        return events
+    }
+
+    private func note(_ event: Event) { state.withLock { $0.events.append(event) } }
+
+    // The core's calls.
+
+    fileprivate static func server(_ connection: OpaquePointer) -> CoreServer? {
+        apus_connection_listener_context(connection).map {
+            Unmanaged<CoreServer>.fromOpaque($0).takeUnretainedValue()
+        }
+    }
+
+    private static let callbacks = apus_connection_callbacks(
+        on_request: { pointer, head, isUpgrade in
+            let text = head.pointee.target
+            let bytes = UnsafeRawBufferPointer(start: text.data, count: text.len)
+            let target = String(decoding: bytes, as: UTF8.self)
+            server(pointer)?.note(.request(target, isUpgrade: isUpgrade))
+            server(pointer)?.behaviour.onRequest(Connection(pointer: pointer), target, isUpgrade)
+        },
+        on_message: { pointer, message in
+            let payload = Array(UnsafeRawBufferPointer(start: message.pointee.data, count: message.pointee.len))
+            server(pointer)?.note(.message(message.pointee.opcode, payload))
+            server(pointer)?.behaviour.onMessage(Connection(pointer: pointer), message.pointee.opcode, payload)
+        },
+        on_drain: { pointer in
+            server(pointer)?.note(.drain)
+            server(pointer)?.behaviour.onDrain(Connection(pointer: pointer))
+        },
+        on_pong: { pointer, data, len in
+            server(pointer)?.note(.pong(Array(UnsafeRawBufferPointer(start: data, count: len))))
+            server(pointer)?.behaviour.onPong(Connection(pointer: pointer))
+        },
+        on_end: { pointer, ending in
+            let bytes = UnsafeRawBufferPointer(start: ending.pointee.reason, count: ending.pointee.reason_len)
+            let reason = String(decoding: bytes, as: UTF8.self)
+            let error = apus_error(rawValue: ending.pointee.error)
+            server(pointer)?.note(.end(code: ending.pointee.code, reason: reason, error: error))
+            server(pointer)?.behaviour.onEnd(Connection(pointer: pointer))
+        },
+        on_free: { pointer in server(pointer)?.note(.free) }
+    )
+}
+
+/// A connection of the core, for the loop's thread.
+struct Connection: @unchecked Sendable {
+    let pointer: OpaquePointer
+
+    @discardableResult
+    func accept(subprotocol: String = "", fields: [(String, String)] = []) -> CInt {
+        withFields(fields) { fields in
+            var subprotocol = subprotocol
+            return subprotocol.withUTF8 { bytes in
+                bytes.withMemoryRebound(to: CChar.self) { characters in
+                    let text = apus_text(data: characters.baseAddress ?? emptyText, len: characters.count)
+                    return apus_connection_accept(pointer, text, fields.baseAddress, fields.count)
+                }
+            }
+        }
+    }
+
+    @discardableResult
+    func respond(_ status: UInt32, _ body: [UInt8] = [], fields: [(String, String)] = []) -> CInt {
+        withFields(fields) { apus_connection_respond(pointer, status, $0.baseAddress, $0.count, body, body.count) }
+    }
+
+    func demand(_ demand: apus_demand) { apus_connection_demand(pointer, demand) }
+
+    @discardableResult
+    func send(_ opcode: apus_opcode, _ bytes: [UInt8]) -> CInt {
+        apus_connection_send(pointer, opcode, bytes, bytes.count)
+    }
+
+    @discardableResult
+    func ping(_ bytes: [UInt8] = []) -> CInt { apus_connection_ping(pointer, bytes, bytes.count) }
+
+    @discardableResult
+    func close(_ code: UInt16 = 1000, _ reason: String = "") -> CInt {
+        let bytes = Array(reason.utf8)
+        return apus_connection_close(pointer, code, bytes, bytes.count)
+    }
+
+    func abort() { apus_connection_abort(pointer) }
+
+    /// Stops the listener that it came from.
+    func stopListener() { CoreServer.server(pointer)?.stopListener(deadline: 10_000) }
+
+    /// The next message, if there is one.
+    func next() -> [UInt8]? {
+        var message = apus_incoming()
+        guard apus_connection_next(pointer, &message) else { return nil }
+        return Array(UnsafeRawBufferPointer(start: message.data, count: message.len))
+    }
+
+    private func withFields<T>(
+        _ fields: [(String, String)], _ body: (UnsafeBufferPointer<apus_field>) -> T
+    ) -> T {
+        // Strings of a test live as long as the call: they are copied for it.
+        let copies = fields.map { (strdup($0.0), $0.0.utf8.count, strdup($0.1), $0.1.utf8.count) }
+        defer {
+            for copy in copies {
+                free(copy.0)
+                free(copy.2)
+            }
+        }
+        let texts = copies.map { name, nameCount, value, valueCount in
+            apus_field(
+                name: apus_text(data: UnsafePointer(name) ?? emptyText, len: nameCount),
+                value: apus_text(data: UnsafePointer(value) ?? emptyText, len: valueCount))
+        }
+        return texts.withUnsafeBufferPointer(body)
+    }
+}
+
+private nonisolated(unsafe) let emptyText: UnsafePointer<CChar> = {
+    let empty: StaticString = ""
+    return UnsafeRawPointer(empty.utf8Start).assumingMemoryBound(to: CChar.self)
+}()

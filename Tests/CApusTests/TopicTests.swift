@@ -1,0 +1,136 @@
+import CApus
+import CApusCore
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct TopicTests {
+    private struct Topic: @unchecked Sendable {
+        let pointer: OpaquePointer
+
+        init(_ loops: OpaquePointer...) throws { pointer = try #require(apus_topic_new(loops, loops.count)) }
+
+        func publish(_ text: String, except: UInt64 = 0) -> CInt {
+            let bytes = Array(text.utf8)
+            return apus_topic_publish(pointer, APUS_OPCODE_TEXT, bytes, bytes.count, except)
+        }
+
+        var subscribers: Int { apus_topic_subscribers(pointer) }
+    }
+
+    @Test func `a topic without subscribers takes any message`() throws {
+        let loop = try #require(apus_loop_new())
+        let topic = try Topic(loop)
+        #expect(topic.subscribers == 0)
+        #expect(topic.publish("to nobody") == 0)
+        #expect(apus_topic_retain(topic.pointer) == topic.pointer)
+        apus_topic_release(topic.pointer)
+        #expect(topic.publish("still there") == 0)
+        apus_topic_release(topic.pointer)
+        apus_loop_free(loop)
+    }
+
+    @Test func `only a connection of its loops can subscribe, while it is open`() async throws {
+        let results = Mutex<[CInt]>([])
+        try await onThread {
+            let foreign = try #require(apus_loop_new())
+            let other = try Topic(foreign)
+            var behaviour = CoreServer.Behaviour()
+            let usual = behaviour.onRequest
+            behaviour.onRequest = { connection, target, isUpgrade in
+                let before = apus_topic_subscribe(other.pointer, connection.pointer)
+                usual(connection, target, isUpgrade)
+                let after = apus_topic_subscribe(other.pointer, connection.pointer)
+                apus_topic_unsubscribe(other.pointer, connection.pointer)
+                results.withLock { $0 += [before, after] }
+            }
+            behaviour.onEnd = { connection in
+                let late = apus_topic_subscribe(other.pointer, connection.pointer)
+                results.withLock { $0.append(late) }
+            }
+            let server = try CoreServer({ _ in }, behaviour)
+            let client = try Client.webSocket(port: server.port)
+            try client.closeNormally()
+            client.close()
+            server.stop()
+            apus_topic_release(other.pointer)
+            apus_loop_free(foreign)
+        }
+        let (closed, invalid) = (APUS_ECLOSED.rawValue, APUS_EINVAL.rawValue)
+        #expect(results.withLock { $0 } == [closed, invalid, closed])
+    }
+
+    @Test func `a subscription holds its topic, and ends with its connection`() async throws {
+        try await onThread {
+            let topics = Mutex<[Topic]>([])
+            var behaviour = CoreServer.Behaviour()
+            let usual = behaviour.onRequest
+            behaviour.onRequest = { connection, target, isUpgrade in
+                usual(connection, target, isUpgrade)
+                for topic in topics.withLock({ $0 }) {
+                    #expect(apus_topic_subscribe(topic.pointer, connection.pointer) == 0)
+                    #expect(apus_topic_subscribe(topic.pointer, connection.pointer) == 0)
+                }
+            }
+            let server = try CoreServer({ _ in }, behaviour)
+            for _ in 1...3 { try topics.withLock { $0.append(try Topic(server.loop)) } }
+            let all = topics.withLock { $0 }
+            let clients = try (0..<10).map { _ in try Client.webSocket(port: server.port) }
+            #expect(all.map(\.subscribers) == [10, 10, 10])
+            // In the middle of each topic's list, and at its ends.
+            for index in [4, 0, 9] {
+                try clients[index].closeNormally()
+                clients[index].close()
+            }
+            while all.map(\.subscribers) != [7, 7, 7] {}
+            for topic in all { #expect(topic.publish("once") == 0) }
+            for index in [1, 2, 3, 5, 6, 7, 8] {
+                for _ in 1...3 { #expect(try clients[index].readText() == "once") }
+            }
+            // The subscriptions are what holds them now.
+            for topic in all { apus_topic_release(topic.pointer) }
+            for client in clients { client.close() }
+            server.stop()
+        }
+    }
+
+    @Test func `without memory nobody is subscribed, and nothing published`() async throws {
+        try await onThread {
+            let topics = Mutex<Topic?>(nil)
+            let results = Mutex<[CInt]>([])
+            var behaviour = CoreServer.Behaviour()
+            let usual = behaviour.onRequest
+            behaviour.onRequest = { connection, target, isUpgrade in
+                usual(connection, target, isUpgrade)
+                guard let topic = topics.withLock({ $0 }) else { return }
+                for nth in 1...3 as ClosedRange<UInt32> {
+                    apus_alloc_fail(nth)
+                    let error = apus_topic_subscribe(topic.pointer, connection.pointer)
+                    apus_alloc_fail(0)
+                    results.withLock { $0.append(error) }
+                }
+            }
+            let server = try CoreServer({ _ in }, behaviour)
+            apus_alloc_fail(1)
+            #expect(apus_topic_new([server.loop], 1) == nil)
+            apus_alloc_fail(0)
+            let topic = try Topic(server.loop)
+            topics.withLock { $0 = topic }
+            let client = try Client.webSocket(port: server.port)
+            let none = APUS_ENOMEM.rawValue
+            #expect(results.withLock { $0 } == [none, none, 0])
+            #expect(topic.subscribers == 1)
+            for nth in 1...3 as ClosedRange<UInt32> {
+                apus_alloc_fail(nth)
+                #expect(topic.publish("\(nth)") == (nth < 3 ? none : 0))
+                apus_alloc_fail(0)
+            }
+            #expect(try client.readText() == "3")
+            try client.closeNormally()
+            client.close()
+            server.stop()
+            apus_topic_release(topic.pointer)
+        }
+    }
+}
