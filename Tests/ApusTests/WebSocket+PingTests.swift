@@ -1,0 +1,173 @@
+import Apus
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct WebSocketPingTests {
+    /// Reads frames up to the Close, answers none, and gives their opcodes and the Close's code.
+    private static func readSilently(_ client: Client) throws -> ([UInt8], UInt16?) {
+        var opcodes: [UInt8] = []
+        while true {
+            let frame = try client.readFrame()
+            opcodes.append(frame.opcode)
+            if frame.opcode == Frame.Opcode.close {
+                try client.expectEnd()
+                return (opcodes, frame.closeCode)
+            }
+        }
+    }
+
+    @Test func `a peer that answers no ping is pinged twice and then ended with 1011`() async throws {
+        let ends = Box<WebSocketError.Code?>()
+        let closeCodes = Box<CloseCode?>()
+        let statistics = try await withServer(
+            .with {
+                $0.pingInterval = .milliseconds(100)
+            }
+        ) { socket in
+            ends.put(await errorCode { try await echo(socket) })
+            closeCodes.put(socket.closeCode)
+        } body: { _, port in
+            let (opcodes, code) = try await onThread { try Self.readSilently(Client.webSocket(port: port)) }
+            #expect(opcodes == [Frame.Opcode.ping, Frame.Opcode.ping, Frame.Opcode.close])
+            #expect(code == 1011)
+            #expect(await ends.take() == .timedOut)
+            #expect(await closeCodes.take() == .abnormalClosure)
+            try await expectEcho(port: port)
+        }
+        #expect(statistics.pingsSent == 2)
+        #expect(statistics.pingTimeouts == 1)
+        #expect(statistics.connectionsLost == 0)
+    }
+
+    @Test func `a peer that answers its pings lives on`() async throws {
+        let statistics = try await withServer(
+            .with {
+                $0.pingInterval = .milliseconds(100)
+                $0.maxMissedPings = 5
+            }
+        ) { _, port in
+            let text = try await onThread {
+                let client = try Client.webSocket(port: port)
+                for _ in 1...7 {
+                    let ping = try client.readFrame()
+                    guard ping.opcode == Frame.Opcode.ping else { throw Client.Failure.malformed("no ping") }
+                    try client.send(Frame(Frame.Opcode.pong, ping.payload))
+                }
+                try client.send(.text("alive"))
+                return try client.readText()
+            }
+            #expect(text == "alive")
+        }
+        #expect(statistics.pingsSent >= 7)
+        #expect(statistics.pingTimeouts == 0)
+    }
+
+    @Test func `a peer is not silent because nobody reads what it says`() async throws {
+        let gate = Gate()
+        let counts = Box<Int>()
+        let statistics = try await withServer(
+            .with {
+                $0.pingInterval = .milliseconds(100)
+                $0.maxMissedPings = 1
+                $0.maxInboundBytes = 1000
+                $0.threads = 1
+            }
+        ) { socket in
+            if socket.request.path == "/slow" { await gate.pass() }
+            var count = 0
+            let error = await errorCode { for try await _ in socket { count += 1 } }
+            #expect(error == (socket.request.path == "/idle" ? .timedOut : nil))
+            counts.put(count)
+        } body: { server, port in
+            let slow = try await onThread {
+                let client = try Client.webSocket(port: port, "/slow")
+                try client.send(.binary([UInt8](repeating: 1, count: 2000)))
+                return client
+            }
+            try await until { server.statistics.readsPaused == 1 }
+            // Another connection tells that the time has gone by in which a silent peer is ended.
+            for _ in 1...2 {
+                _ = try await onThread { try Self.readSilently(Client.webSocket(port: port, "/idle")) }
+                #expect(await counts.take() == 0)
+            }
+            gate.open()
+            try await onThread {
+                try slow.send(.text("and this"))
+                try slow.closeNormally()
+            }
+            #expect(await counts.take() == 2)
+        }
+        #expect(statistics.pingTimeouts == 2)
+    }
+
+    @Test func `a ping of the application tells how long the answer took`() async throws {
+        let durations = Box<Duration>()
+        try await withServer { socket in
+            durations.put(try await socket.ping())
+            durations.put(try await socket.ping())
+        } body: { _, port in
+            try await onThread {
+                let client = try Client.webSocket(port: port)
+                for _ in 1...2 {
+                    let ping = try client.readFrame()
+                    guard ping.opcode == Frame.Opcode.ping else { throw Client.Failure.malformed("no ping") }
+                    // A pong of its own, and one with an unknown number, answer nothing.
+                    try client.send(Frame(Frame.Opcode.pong), Frame(Frame.Opcode.pong, repeatElement(0xff, count: 8)))
+                    try client.send(Frame(Frame.Opcode.pong, ping.payload))
+                }
+                try client.readClose()
+            }
+            for duration in await durations.take(2) { #expect(duration > .zero) }
+        }
+    }
+
+    @Test func `a pong answers all pings before its own, too`() async throws {
+        let durations = Box<Duration>()
+        try await withServer { socket in
+            async let first = socket.ping()
+            async let second = socket.ping()
+            durations.put(try await first)
+            durations.put(try await second)
+        } body: { _, port in
+            try await onThread {
+                let client = try Client.webSocket(port: port)
+                _ = try client.readFrame()
+                let ping = try client.readFrame()
+                try client.send(Frame(Frame.Opcode.pong, ping.payload))
+                try client.readClose()
+            }
+            #expect(await durations.take(2).count == 2)
+        }
+    }
+
+    @Test func `a ping fails with what ends the connection`() async throws {
+        let errors = Box<WebSocketError.Code?>()
+        try await withServer { socket in
+            for _ in 1...2 { errors.put(await errorCode { try await socket.ping() }) }
+        } body: { _, port in
+            try await onThread {
+                let client = try Client.webSocket(port: port)
+                _ = try client.readFrame()
+                client.close()
+            }
+            #expect(await errors.take(2) == [.connectionLost, .connectionClosed])
+        }
+    }
+
+    @Test func `pings of the peer are answered, whatever the handler does`() async throws {
+        let gate = Gate()
+        try await withServer { _ in
+            await gate.pass()
+        } body: { _, port in
+            let pong = try await onThread {
+                let client = try Client.webSocket(port: port)
+                try client.send(.text("not read"), Frame(Frame.Opcode.ping, "are you there?".utf8))
+                return try client.readFrame()
+            }
+            #expect(pong.opcode == Frame.Opcode.pong)
+            #expect(pong.text == "are you there?")
+            gate.open()
+        }
+    }
+}

@@ -1,0 +1,283 @@
+@testable import Apus
+import Glibc
+import HTTPTypes
+import ServiceLifecycle
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct WebSocketServerRunTests {
+    @Test func `it tells where it listens, and the real port`() async throws {
+        let addresses = Box<SocketAddress>()
+        let server = try makeServer(.with { $0.address = .tcp(host: "localhost", port: 0) })
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await server.run(onListening: { addresses.put($0) }, handler: echo) }
+            let address = try #require(await addresses.take())
+            #expect(address.port > 0)
+            #expect(["127.0.0.1", "::1"].contains(address.host))
+            #expect(!address.isUnix)
+            group.cancelAll()
+        }
+    }
+
+    @Test func `a cancelled server closes everybody with 1001 and returns`() async throws {
+        let ends = Box<WebSocketError.Code?>()
+        let stopped = Gate()
+        let codes = Box<[UInt16?]>()
+        let statistics = try await withServer(
+            .with { $0.threads = 3 },
+            handler: { socket in ends.put(await errorCode { for try await _ in socket {} }) }
+        ) { _, port in
+            let clients = try await onThread { try (0..<12).map { _ in try Client.webSocket(port: port) } }
+            Task.detached {
+                await stopped.pass()
+                codes.put(try await onThread { try clients.map { try $0.readClose() } })
+            }
+            stopped.open()
+        }
+        #expect(await codes.take() == [UInt16?](repeating: 1001, count: 12))
+        #expect(await ends.take(12).allSatisfy { $0 == nil })
+        #expect(statistics.handshakesAccepted == 12)
+        #expect(statistics.connectionsLost == 0)
+    }
+
+    @Test func `a graceful shutdown does the same, and cancels no handler that ends by itself`() async throws {
+        let server = try makeServer()
+        let addresses = Box<SocketAddress>()
+        let cancelled = Box<Bool>()
+        let service = server.service(onListening: { addresses.put($0) }) { socket in
+            try await echo(socket)
+            cancelled.put(Task.isCancelled)
+        }
+        let group = ServiceGroup(configuration: .init(services: [.init(service: service)], logger: .silent))
+        async let running: Void = group.run()
+        let port = try #require(await addresses.take()).port
+        let client = try await onThread { try Client.webSocket(port: port) }
+        await group.triggerGracefulShutdown()
+        let code = try await onThread { try client.readClose() }
+        #expect(code == 1001)
+        try await running
+        #expect(await cancelled.take() == false)
+        #expect(server.statistics.connectionsNow == 0)
+    }
+
+    @Test func `a signal does the same`() async throws {
+        let server = try makeServer(.with { $0.shutdownSignals = [.sigusr2] })
+        let addresses = Box<SocketAddress>()
+        async let running: Void = server.run(onListening: { addresses.put($0) }, handler: echo)
+        let port = try #require(await addresses.take()).port
+        let client = try await onThread { try Client.webSocket(port: port) }
+        kill(getpid(), SIGUSR2)
+        let code = try await onThread { try client.readClose() }
+        #expect(code == 1001)
+        try await running
+    }
+
+    @Test func `a task that is cancelled already stops at once`() async throws {
+        let server = try makeServer()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.cancelAll()
+            group.addTask { try await server.run(handler: echo) }
+            try await group.waitForAll()
+        }
+        #expect(server.statistics == WebSocketServer.Statistics())
+    }
+
+    @Test func `a server that stops takes no more connections and answers what is under way`() async throws {
+        let gate = Gate()
+        let server = try makeServer(.with { $0.threads = 1 })
+        let addresses = Box<SocketAddress>()
+        let running = Task {
+            try await server.run(
+                onListening: { addresses.put($0) },
+                http: { _ in
+                    await gate.pass()
+                    return .text("still answered")
+                },
+                handler: echo)
+        }
+        let port = try #require(await addresses.take()).port
+        let (idle, asking) = try await onThread {
+            let asking = try Client(port: port)
+            try asking.sendRequest()
+            return (try Client(port: port), asking)
+        }
+        try await until { server.statistics.connectionsNow == 2 && server.statistics.requests == 1 }
+        running.cancel()
+        try await onThread {
+            try idle.expectEnd()
+            idle.close()
+        }
+        #expect(throws: SystemError.self) { try Client(port: port) }
+        gate.open()
+        let answer = try await onThread {
+            let answer = try asking.readAnswer()
+            try asking.expectEnd()
+            asking.close()
+            return answer
+        }
+        #expect(answer.text == "still answered")
+        #expect(answer["Connection"] == "close")
+        try await running.value
+    }
+
+    @Test func `an upgrade that is decided while the server stops is closed with 1001`() async throws {
+        let gate = Gate()
+        let server = try makeServer()
+        let addresses = Box<SocketAddress>()
+        let running = Task {
+            try await server.run(
+                onListening: { addresses.put($0) },
+                upgrade: { _ in
+                    await gate.pass()
+                    return .accept()
+                },
+                handler: echo)
+        }
+        let port = try #require(await addresses.take()).port
+        let (idle, asking) = try await onThread {
+            let asking = try Client(port: port)
+            try asking.sendHandshake()
+            return (try Client(port: port), asking)
+        }
+        try await until { server.statistics.connectionsNow == 2 && server.statistics.requests == 1 }
+        running.cancel()
+        try await onThread {
+            try idle.expectEnd()
+            idle.close()
+        }
+        gate.open()
+        let code = try await onThread {
+            guard try asking.readAnswer().status == 101 else { throw Client.Failure.ended }
+            return try asking.readClose()
+        }
+        #expect(code == 1001)
+        try await running.value
+    }
+
+    @Test func `what is left after the stop deadline is dropped, and its handlers are cancelled`() async throws {
+        let cancelled = Box<Bool>()
+        let server = try makeServer(.with { $0.stopDeadline = .milliseconds(100) })
+        let statistics = try await withServer(
+            server,
+            handler: { socket in
+                // Not interested in its connection at all.
+                await errorOfSleep()
+                cancelled.put(Task.isCancelled)
+            }
+        ) { _, port in
+            let client = try await onThread { try Client.webSocket(port: port) }
+            Task.detached {
+                // It answers nothing, and its end stays open.
+                _ = try await onThread { try client.readClose(answers: false) }
+            }
+        }
+        #expect(await cancelled.take() == true)
+        #expect(statistics.connectionsAccepted == 1)
+    }
+
+    @Test func `a server runs once`() async throws {
+        let server = try makeServer()
+        try await withServer(server) { _, port in try await expectEcho(port: port) }
+        #expect(await errorCode { try await server.run(handler: echo) } == .invalidConfiguration)
+    }
+
+    @Test func `a port that somebody else has is in use`() async throws {
+        try await withServer(.with { $0.threads = 3 }) { _, port in
+            // Another server with several sockets on one port, as this one has: SO_REUSEPORT must not hide it.
+            for threads in [1, 3] {
+                let other = try makeServer(
+                    .with {
+                        $0.address = .tcp(host: "127.0.0.1", port: port)
+                        $0.threads = threads
+                    })
+                do {
+                    try await other.run(handler: echo)
+                    Issue.record("two servers listen on one port")
+                } catch let error as WebSocketError {
+                    #expect(error.code == .addressInUse)
+                    #expect(error.message.contains("127.0.0.1:\(port)"))
+                }
+            }
+            try await expectEcho(port: port)
+        }
+    }
+
+    @Test(arguments: ["192.0.2.1", "no such host", "a..b"])
+    func `a host that is not here cannot be listened on`(host: String) async throws {
+        let server = try makeServer(.with { $0.address = .tcp(host: host, port: 0) })
+        do {
+            try await server.run(handler: echo)
+            Issue.record("it listens")
+        } catch let error as WebSocketError {
+            #expect(error.code == .cannotListen)
+            #expect(error.message.contains(host))
+        }
+    }
+
+    @Test func `a Unix socket serves as a port does`() async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        let path = folder.path(of: "socket")
+        let addresses = Box<SocketAddress>()
+        // Twice: the file of the first one is left, and replaced.
+        for _ in 1...2 {
+            let server = try makeServer(.with { $0.address = .unix(path: path) })
+            try await withServer(
+                server,
+                handler: { socket in
+                    addresses.put(socket.remoteAddress)
+                    try await echo(socket)
+                }
+            ) { _, port in
+                #expect(port == 0)
+                let text = try await onThread {
+                    let client = try Client(unixSocketPath: path)
+                    try client.open()
+                    try client.send(.text("over a file"))
+                    let text = try client.readText()
+                    try client.closeNormally()
+                    return text
+                }
+                #expect(text == "over a file")
+                let other = try makeServer(.with { $0.address = .unix(path: path) })
+                #expect(await errorCode { try await other.run(handler: echo) } == .addressInUse)
+            }
+            let address = try #require(await addresses.take())
+            #expect(address.isUnix)
+            #expect(address.port == 0)
+        }
+    }
+
+    @Test func `a file that is no socket is not replaced`() async throws {
+        let folder = try TemporaryFolder()
+        defer { folder.remove() }
+        try folder.write("precious", to: "socket")
+        let server = try makeServer(.with { $0.address = .unix(path: folder.path(of: "socket")) })
+        #expect(await errorCode { try await server.run(handler: echo) } == .addressInUse)
+        let missing = try makeServer(.with { $0.address = .unix(path: folder.path(of: "no/socket")) })
+        #expect(await errorCode { try await missing.run(handler: echo) } == .cannotListen)
+    }
+
+    @Test func `the counters outlive the server's run`() async throws {
+        let statistics = try await withServer { server, port in
+            for _ in 1...3 { try await expectEcho(port: port) }
+            #expect(server.statistics.handshakesAccepted == 3)
+        }
+        #expect(statistics.handshakesAccepted == 3)
+        #expect(statistics.messagesReceived == 3)
+        #expect(statistics.messagesSent == 3)
+        #expect(statistics.bytesReceived > 3 * 100)
+        #expect(statistics.bytesSent > 3 * 100)
+    }
+}
+
+/// Sleeps until it is cancelled.
+private func errorOfSleep() async {
+    do {
+        try await Task.sleep(for: .seconds(3600))
+        Issue.record("nobody cancelled this task")
+    } catch {
+        #expect(error is CancellationError)
+    }
+}

@@ -1,0 +1,145 @@
+import Testing
+
+@testable import Chat
+
+@Suite struct VisitorTests {
+    private let temporary: TemporaryStore
+    private let services: Visitor.Services
+
+    init() async throws {
+        temporary = try await TemporaryStore(rooms: "Tea")
+        services = Visitor.Services(
+            store: temporary.store,
+            journal: Journal(store: temporary.store, logger: quiet),
+            directory: try await RoomDirectory(store: temporary.store),
+            logger: quiet)
+    }
+
+    /// Gives a visitor these texts, ends the visit, and returns all that it was told.
+    private func visit(_ texts: String...) async throws -> [Heard] {
+        let ears = Ears()
+        var visitor = Visitor(services: services, outbox: ears.outbox)
+        for text in texts { await visitor.receive(text) }
+        services.journal.close()
+        await services.journal.run(publish: services.directory.publish)
+        await visitor.depart()
+        return try await ears.all()
+    }
+
+    private let hello = #"{"type":"hello","name":"Ann"}"#
+    private let join = #"{"type":"join","room":"Tea","after":null}"#
+
+    @Test func `hello comes first, and only once`() async throws {
+        let heard = try await visit(join, hello, hello)
+        #expect(heard.map(\.type) == ["error", "welcome", "error"])
+        #expect(heard[0].words == "the first message must be `hello`")
+        #expect(heard[1].name == "Ann")
+    }
+
+    @Test(arguments: ["null", "\"\"", "\"  \"", "\"a\\nb\"", "\"\(String(repeating: "x", count: 41))\""])
+    func `who says hello without a valid name is a guest with a number`(name: String) async throws {
+        let heard = try await visit(#"{"type":"hello","name":\#(name)}"#)
+        #expect(try #require(heard.first?.name).wholeMatch(of: /Guest [1-9][0-9]{3}/) != nil)
+    }
+
+    @Test func `a protocol error is answered and ends nothing`() async throws {
+        let heard = try await visit("nonsense", hello, "[]", #"{"type":"dance"}"#, join)
+        #expect(heard.map(\.type) == ["error", "welcome", "error", "error", "history"])
+        #expect(heard.compactMap(\.code) == ["bad-request", "bad-request", "bad-request"])
+    }
+
+    @Test func `a message is published to its sender and then acknowledged with its id and time`() async throws {
+        let heard = try await visit(hello, join, #"{"type":"send","room":"Tea","key":"k","text":"<hi>"}"#)
+        #expect(heard.map(\.type) == ["welcome", "history", "message", "sent"])
+        let expected = Heard.Message(id: 1, room: "Tea", name: "Ann", text: "<hi>", at: 1_700_000_000_000, key: "k")
+        #expect(heard[2].message == expected)
+        #expect(heard[3].key == "k")
+        #expect(heard[3].id == 1)
+        #expect(heard[3].at == 1_700_000_000_000)
+    }
+
+    @Test(arguments: [
+        (#"{"type":"send","room":"Nowhere","key":"k","text":"x"}"#, "no-such-room"),
+        (#"{"type":"send","room":"Tea","key":"k","text":""}"#, "bad-request"),
+        (#"{"type":"send","room":"Tea","key":"k","text":"\#(String(repeating: "x", count: 4_001))"}"#, "too-long"),
+        (#"{"type":"send","room":"Tea","key":"k"}"#, "bad-request"),
+    ])
+    func `a message that is refused is answered with its key`(text: String, code: String) async throws {
+        let heard = try await visit(hello, text)
+        #expect(heard.last?.type == "error")
+        #expect(heard.last?.code == code)
+        #expect(heard.last?.key == "k")
+    }
+
+    @Test func `a message that the database does not take is answered with its key`() async throws {
+        try await temporary.store.pool.write { db in try db.drop(table: "messages") }
+        let heard = try await visit(hello, #"{"type":"send","room":"Tea","key":"k","text":"x"}"#)
+        #expect(heard.last?.code == "unavailable")
+        #expect(heard.last?.key == "k")
+    }
+
+    @Test func `when the database fails that is said and ends nothing`() async throws {
+        try await temporary.store.pool.write { db in try db.drop(table: "messages") }
+        let heard = try await visit(hello, join, #"{"type":"name","name":"Bo"}"#)
+        #expect(heard.map(\.type) == ["welcome", "error", "named"])
+        #expect(heard[1].code == "unavailable")
+    }
+
+    @Test func `a new name is in force for what follows, an invalid one changes nothing`() async throws {
+        let heard = try await visit(
+            hello, join, #"{"type":"name","name":" Bo "}"#, #"{"type":"name","name":""}"#,
+            #"{"type":"send","room":"Tea","key":"k","text":"x"}"#)
+        #expect(heard.compactMap { $0.type == "named" ? $0.name : nil } == ["Bo"])
+        #expect(heard.compactMap(\.code) == ["bad-name"])
+        #expect(heard.compactMap(\.message?.name) == ["Bo"])
+    }
+
+    @Test func `scrolling back brings a page before an id, and says whether there are older ones`() async throws {
+        let ids = try await temporary.add("1", "2", "3", "4")
+        let heard = try await visit(hello, #"{"type":"history","room":"Tea","before":\#(ids[3]),"limit":2}"#)
+        #expect(heard[1].reason == "back")
+        #expect(heard[1].messages?.map(\.text) == ["2", "3"])
+        #expect(heard[1].older == true)
+        #expect(heard[1].done == nil)
+    }
+
+    @Test(arguments: [0, -1, 101])
+    func `a page of history has 1 to 100 messages`(limit: Int) async throws {
+        let heard = try await visit(hello, #"{"type":"history","room":"Tea","before":9,"limit":\#(limit)}"#)
+        #expect(heard.last?.code == "bad-request")
+    }
+
+    @Test func `a search is answered with its query`() async throws {
+        try await temporary.add("green tea", "black tea")
+        let heard = try await visit(
+            hello, #"{"type":"search","query":"tea","room":null}"#, #"{"type":"search","query":"g","room":"Tea"}"#,
+            #"{"type":"search","query":"tea","room":"Nowhere"}"#)
+        #expect(heard[1].query == "tea")
+        #expect(heard[1].messages?.map(\.text) == ["black tea", "green tea"])
+        #expect(heard[2].messages?.map(\.text) == ["green tea"])
+        #expect(heard[3].code == "no-such-room")
+    }
+
+    @Test func `a room that one makes can be joined at once`() async throws {
+        let heard = try await visit(
+            hello, #"{"type":"create","room":"Tee"}"#, #"{"type":"join","room":"Tee","after":null}"#)
+        #expect(heard.map(\.type) == ["welcome", "rooms", "history"])
+        #expect(heard[1].rooms?.map(\.name) == ["Tea", "Tee"])
+    }
+
+    @Test func `who departs leaves all rooms`() async throws {
+        let ears = Ears()
+        var visitor = Visitor(services: services, outbox: ears.outbox)
+        for text in [hello, join] { await visitor.receive(text) }
+        let room = try await services.directory.room(named: "Tea")
+        #expect(await room.announceMembers() == 1)
+        await visitor.depart()
+        #expect(await room.announceMembers() == 0)
+    }
+
+    @Test func `who leaves a room hears no more of it`() async throws {
+        let heard = try await visit(
+            hello, join, #"{"type":"leave","room":"Tea"}"#, #"{"type":"send","room":"Tea","key":"k","text":"x"}"#)
+        #expect(heard.map(\.type) == ["welcome", "history", "sent"])
+    }
+}
