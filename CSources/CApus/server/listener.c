@@ -107,8 +107,10 @@ static void on_poll(uv_poll_t *poll, int status, int events)
             take(listener, fd);
             continue;
         }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             rest(listener);
+            return;
+        }
         /* Anything else is EAGAIN, or a connection that went before it was taken. */
         if (errno != ECONNABORTED && errno != EINTR)
             return;
