@@ -149,11 +149,12 @@ static apus_listener_config make_config(const options *options)
 {
     apus_listener_config config;
     apus_listener_config_init(&config);
-    config.session.limits.size = (uint64_t)options->max_message;
-    config.session.limits.fragments = MOST_FRAGMENTS;
+    apus_endpoint_config *endpoint = &config.endpoint;
+    endpoint->session.limits.size = (uint64_t)options->max_message;
+    endpoint->session.limits.fragments = MOST_FRAGMENTS;
     /* An echo never gets ahead of its peer by more than what the peer sent without reading. */
-    config.outbound_limit = (size_t)options->max_message * 4;
-    config.callbacks = (apus_connection_callbacks){
+    endpoint->outbound_limit = (size_t)options->max_message * 4;
+    endpoint->callbacks = (apus_connection_callbacks){
         .on_request = on_request,
         .on_message = options->is_broadcast ? on_broadcast : on_echo,
         .on_drain = on_drain,

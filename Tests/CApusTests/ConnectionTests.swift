@@ -145,7 +145,7 @@ struct ConnectionTests {
         case .end: behaviour.onEnd = end
         }
         let isAnswered = place != .request || drops
-        let events = try await onServer(behaviour, { $0.outbound_limit = 100_000 }) { server in
+        let events = try await onServer(behaviour, { $0.endpoint.outbound_limit = 100_000 }) { server in
             let client = try Client(port: server.port, receiveBuffer: 4096)
             try client.sendHandshake()
             if isAnswered {

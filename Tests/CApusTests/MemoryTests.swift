@@ -52,7 +52,7 @@ struct MemoryTests {
         },
         Way(
             name: "more than the socket takes",
-            change: { $0.outbound_limit = 200_000 },
+            change: { $0.endpoint.outbound_limit = 200_000 },
             behaviour: .init(onMessage: { connection, _, _ in
                 while connection.send(APUS_OPCODE_BINARY, [UInt8](repeating: 7, count: 40_000)) == 0 {}
                 connection.close()

@@ -3,6 +3,7 @@
 #define CAPUS_H
 
 #include "apus/connection.h"
+#include "apus/endpoint.h"
 #include "apus/listener.h"
 #include "apus/loop.h"
 #include "apus/socket.h"

@@ -1,4 +1,4 @@
-/* A connection's life: opened by the listener, moved from phase to phase, ended and freed; and its one timer. */
+/* A connection's life: opened by an endpoint, moved from phase to phase, ended and freed; and its one timer. */
 #include "server/connection.h"
 
 #include <assert.h>
@@ -21,9 +21,9 @@ void apus_connection_set_context(apus_connection *connection, void *context)
     connection->context = context;
 }
 
-void *apus_connection_listener_context(const apus_connection *connection)
+void *apus_connection_endpoint_context(const apus_connection *connection)
 {
-    return connection->listener->context;
+    return connection->endpoint->context;
 }
 
 uint64_t apus_connection_id(const apus_connection *connection)
@@ -51,7 +51,7 @@ void apus__connection_tell_end(apus_connection *connection, const apus_ending *e
         return;
     connection->has_ended = true;
     apus__topic_unsubscribe_all(connection);
-    connection->listener->config->callbacks.on_end(connection, ending);
+    connection->endpoint->config->callbacks.on_end(connection, ending);
 }
 
 void apus__connection_finish(apus_connection *connection)
@@ -62,7 +62,7 @@ void apus__connection_finish(apus_connection *connection)
     connection->input_len = 0;
     apus__stream_finish(&connection->stream);
     apus__stream_set_reading(&connection->stream, true);
-    apus__connection_set_timeout(connection, connection->listener->config->close_timeout);
+    apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
 }
 
 void apus__connection_drop(apus_connection *connection, int error)
@@ -103,8 +103,8 @@ void apus__connection_stop(apus_connection *connection)
 /* Nothing came for a whole interval: asks whether the peer is there, or has asked often enough. */
 static void check_peer(apus_connection *connection)
 {
-    const apus_listener_config *config = connection->listener->config;
-    apus_statistics *statistics = &connection->listener->statistics;
+    const apus_endpoint_config *config = connection->endpoint->config;
+    apus_statistics *statistics = &connection->endpoint->statistics;
     if (connection->session.state == APUS_STATE_CLOSING) {
         APUS_COUNT(statistics->close_timeouts, 1);
         apus__connection_drop(connection, APUS_ETIMEDOUT);
@@ -132,7 +132,7 @@ static void on_timer(apus_timer *timer)
     apus_connection *connection = APUS_QUEUE_MEMBER(timer, apus_connection, timer);
     switch ((enum connection_phase)connection->phase) {
     case PHASE_HEAD:
-        APUS_COUNT(connection->listener->statistics.handshake_timeouts, 1);
+        APUS_COUNT(connection->endpoint->statistics.handshake_timeouts, 1);
         if (connection->request->bytes.len != 0)
             apus__request_refuse(connection, APUS_ETIMEDOUT);
         else
@@ -171,30 +171,30 @@ static void on_end(apus_stream *stream, int error)
         return;
     }
     if (connection->phase == PHASE_OPEN)
-        APUS_COUNT(connection->listener->statistics.connections_lost, 1);
+        APUS_COUNT(connection->endpoint->statistics.connections_lost, 1);
     apus__connection_drop(connection, APUS_ELOST);
 }
 
 static void on_sent(apus_stream *stream)
 {
     apus_connection *connection = connection_of(stream);
-    if (!connection->wants_drain || stream->outbound.bytes > connection->listener->config->outbound_limit / 2)
+    if (!connection->wants_drain || stream->outbound.bytes > connection->endpoint->config->outbound_limit / 2)
         return;
     connection->wants_drain = false;
-    connection->listener->config->callbacks.on_drain(connection);
+    connection->endpoint->config->callbacks.on_drain(connection);
 }
 
 static void on_close(apus_stream *stream)
 {
     apus_connection *connection = connection_of(stream);
-    apus_listener *listener = connection->listener;
-    listener->config->callbacks.on_free(connection);
+    apus_endpoint *endpoint = connection->endpoint;
+    endpoint->config->callbacks.on_free(connection);
     apus__connection_forget_messages(connection);
     apus_session_deinit(&connection->session);
     apus__request_free(connection->request);
     apus_queue_remove(&connection->node);
     apus_free(connection);
-    apus__listener_forget(listener);
+    endpoint->on_forget(endpoint);
 }
 
 static const apus_stream_callbacks stream_callbacks = {
@@ -204,7 +204,7 @@ static const apus_stream_callbacks stream_callbacks = {
     .on_close = on_close,
 };
 
-int apus__connection_open(apus_listener *listener, int fd)
+int apus__connection_open(apus_endpoint *endpoint, int fd)
 {
     apus_connection *connection = apus_calloc(1, sizeof *connection);
     if (connection == NULL)
@@ -213,19 +213,19 @@ int apus__connection_open(apus_listener *listener, int fd)
     connection->request = apus_calloc(1, sizeof *connection->request);
     if (connection->request == NULL)
         goto free_connection;
-    error = apus__stream_open(&connection->stream, listener->loop, fd, &stream_callbacks, &listener->statistics);
+    error = apus__stream_open(&connection->stream, endpoint->loop, fd, &stream_callbacks, &endpoint->statistics);
     if (error != APUS_OK)
         goto free_request;
 
-    connection->listener = listener;
-    connection->id = __atomic_add_fetch(&listener->admission->last_id, 1, __ATOMIC_RELAXED);
+    connection->endpoint = endpoint;
+    connection->id = __atomic_add_fetch(endpoint->last_id, 1, __ATOMIC_RELAXED);
     connection->phase = PHASE_HEAD;
-    apus_session_init(&connection->session, &listener->config->session);
+    apus_session_init(&connection->session, &endpoint->config->session);
     apus__timer_init(&connection->timer, on_timer);
-    apus_queue_append(&listener->connections, &connection->node);
-    apus__connection_set_timeout(connection, listener->config->handshake_timeout);
-    APUS_COUNT(listener->statistics.connections_accepted, 1);
-    APUS_COUNT(listener->statistics.connections_now, 1);
+    apus_queue_append(&endpoint->connections, &connection->node);
+    apus__connection_set_timeout(connection, endpoint->config->handshake_timeout);
+    APUS_COUNT(endpoint->statistics.connections_accepted, 1);
+    APUS_COUNT(endpoint->statistics.connections_now, 1);
     return APUS_OK;
 
 free_request:

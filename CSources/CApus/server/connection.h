@@ -8,7 +8,7 @@
 #include "apus/queue.h"
 #include "apus/session.h"
 #include "net/stream.h"
-#include "server/listener.h"
+#include "server/endpoint.h"
 
 typedef struct apus_subscription apus_subscription;
 
@@ -45,7 +45,7 @@ typedef struct apus_waiting {
 
 struct apus_connection {
     apus_stream stream;
-    apus_listener *listener;
+    apus_endpoint *endpoint;
     void *context;
     uint64_t id;
     apus_session session;
@@ -58,7 +58,7 @@ struct apus_connection {
     apus_request *request; /* NULL once open */
     apus_subscription *subscriptions;
     apus_timer timer;
-    apus_queue node; /* in the listener's list */
+    apus_queue node; /* in the endpoint's list */
     uint8_t phase;
     uint8_t demand;
     uint8_t pings_missed;
@@ -69,7 +69,7 @@ struct apus_connection {
 };
 
 /* Takes over an accepted socket. APUS_OK, APUS_ENOMEM or a negative errno; then `fd` is still the caller's. */
-int apus__connection_open(apus_listener *listener, int fd);
+int apus__connection_open(apus_endpoint *endpoint, int fd);
 
 /* Tells the application, once, that the connection has ended. */
 void apus__connection_tell_end(apus_connection *connection, const apus_ending *ending);

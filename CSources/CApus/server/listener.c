@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "apus/alloc.h"
-#include "server/connection.h"
 
 /* Connections taken in one go, before the loop looks at those it has. */
 #define ACCEPTS_PER_EVENT 64
@@ -19,19 +18,8 @@
 
 void apus_listener_config_init(apus_listener_config *config)
 {
-    *config = (apus_listener_config){
-        .session = {.role = APUS_ROLE_SERVER, .limits = {.size = 1 << 20, .fragments = 4096}},
-        .head = {.size = 16 << 10, .fields = APUS_HEAD_MOST_FIELDS},
-        .handshake_timeout = 10000,
-        .ping_interval = 30000,
-        .pings_missed = 2,
-        .close_timeout = 5000,
-        .most_connections = 100000,
-        .inbound_limit = 64 << 10,
-        .outbound_limit = 1 << 20,
-        .slow_consumer = APUS_SLOW_CONSUMER_SUSPEND,
-        .origin_policy = APUS_ORIGIN_SAME,
-    };
+    *config = (apus_listener_config){.most_connections = 100000, .origin_policy = APUS_ORIGIN_SAME};
+    apus_endpoint_config_init(&config->endpoint, APUS_ROLE_SERVER);
 }
 
 /* All connections of the server count, whichever loop they are on. */
@@ -56,7 +44,7 @@ static void refuse(apus_listener *listener, int fd)
                                  "Retry-After: 1\r\n"
                                  "Connection: close\r\n"
                                  "Content-Length: 0\r\n\r\n";
-    APUS_COUNT(listener->statistics.connections_refused, 1);
+    APUS_COUNT(listener->endpoint.statistics.connections_refused, 1);
     ssize_t sent = send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL);
     (void)sent;
     shutdown(fd, SHUT_WR);
@@ -71,8 +59,8 @@ static void take(apus_listener *listener, int fd)
     }
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* fails for a Unix socket, which needs none */
-    if (apus__connection_open(listener, fd) != APUS_OK) {
-        APUS_COUNT(listener->statistics.accept_failures, 1);
+    if (apus__connection_open(&listener->endpoint, fd) != APUS_OK) {
+        APUS_COUNT(listener->endpoint.statistics.accept_failures, 1);
         release_admission(listener);
         close(fd);
     }
@@ -84,7 +72,7 @@ static void on_poll(uv_poll_t *poll, int status, int events);
  * accepting rests, or the loop would spin on a socket that stays readable. */
 static void rest(apus_listener *listener)
 {
-    APUS_COUNT(listener->statistics.accept_failures, 1);
+    APUS_COUNT(listener->endpoint.statistics.accept_failures, 1);
     if (listener->reserve_fd >= 0) {
         close(listener->reserve_fd);
         int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
@@ -93,7 +81,7 @@ static void rest(apus_listener *listener)
         listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     }
     uv_poll_stop(&listener->poll);
-    apus__loop_arm(listener->loop, &listener->timer, ACCEPT_PAUSE);
+    apus__loop_arm(listener->endpoint.loop, &listener->timer, ACCEPT_PAUSE);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -117,23 +105,37 @@ static void on_poll(uv_poll_t *poll, int status, int events)
     }
 }
 
-static void drop_all(apus_listener *listener)
-{
-    apus_queue *node = listener->connections.next;
-    while (node != &listener->connections) {
-        apus_connection *connection = APUS_QUEUE_MEMBER(node, apus_connection, node);
-        node = node->next;
-        apus__connection_drop(connection, APUS_ETIMEDOUT);
-    }
-}
-
 static void on_timer(apus_timer *timer)
 {
     apus_listener *listener = APUS_QUEUE_MEMBER(timer, apus_listener, timer);
-    if (listener->is_stopping)
-        drop_all(listener);
+    if (listener->endpoint.is_stopping)
+        apus__endpoint_drop(&listener->endpoint);
     else
         uv_poll_start(&listener->poll, UV_READABLE, on_poll);
+}
+
+static void on_handle_close(uv_handle_t *handle)
+{
+    apus_listener *listener = handle->data;
+    listener->on_stop(listener->endpoint.context, &listener->endpoint.statistics);
+    apus_free(listener);
+}
+
+static void close_if_empty(apus_listener *listener)
+{
+    if (!listener->endpoint.is_stopping || listener->is_closed || !apus_queue_is_empty(&listener->endpoint.connections))
+        return;
+    listener->is_closed = true;
+    apus__loop_disarm(listener->endpoint.loop, &listener->timer);
+    uv_close((uv_handle_t *)&listener->poll, on_handle_close);
+}
+
+static void on_forget(apus_endpoint *endpoint)
+{
+    apus_listener *listener = APUS_QUEUE_MEMBER(endpoint, apus_listener, endpoint);
+    release_admission(listener);
+    APUS_COUNT(listener->endpoint.statistics.connections_now, -1);
+    close_if_empty(listener);
 }
 
 int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_listener_config *config,
@@ -142,12 +144,11 @@ int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_
     apus_listener *listener = apus_calloc(1, sizeof *listener);
     if (listener == NULL)
         return APUS_ENOMEM;
-    listener->loop = loop;
+    apus__endpoint_init(&listener->endpoint, loop, &config->endpoint, &admission->last_id, context);
+    listener->endpoint.on_forget = on_forget;
     listener->config = config;
     listener->admission = admission;
-    listener->context = context;
     listener->fd = fd;
-    apus_queue_init(&listener->connections);
     apus__timer_init(&listener->timer, on_timer);
     int error = uv_poll_init(&loop->uv, &listener->poll, fd);
     if (error != 0) {
@@ -161,53 +162,24 @@ int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_
     return APUS_OK;
 }
 
-static void on_handle_close(uv_handle_t *handle)
-{
-    apus_listener *listener = handle->data;
-    listener->on_stop(listener->context, &listener->statistics);
-    apus_free(listener);
-}
-
-static void close_if_empty(apus_listener *listener)
-{
-    if (!listener->is_stopping || listener->is_closed || !apus_queue_is_empty(&listener->connections))
-        return;
-    listener->is_closed = true;
-    apus__loop_disarm(listener->loop, &listener->timer);
-    uv_close((uv_handle_t *)&listener->poll, on_handle_close);
-}
-
-void apus__listener_forget(apus_listener *listener)
-{
-    release_admission(listener);
-    APUS_COUNT(listener->statistics.connections_now, -1);
-    close_if_empty(listener);
-}
-
 void apus_listener_stop(apus_listener *listener, uint32_t deadline,
                         void (*on_stop)(void *context, const apus_statistics *statistics))
 {
-    if (listener->is_stopping)
+    if (listener->endpoint.is_stopping)
         return;
-    listener->is_stopping = true;
     listener->on_stop = on_stop;
     uv_poll_stop(&listener->poll);
     close(listener->fd);
     if (listener->reserve_fd >= 0)
         close(listener->reserve_fd);
-    apus_queue *node = listener->connections.next;
-    while (node != &listener->connections) {
-        apus_connection *connection = APUS_QUEUE_MEMBER(node, apus_connection, node);
-        node = node->next;
-        apus__connection_stop(connection);
-    }
-    apus__loop_arm(listener->loop, &listener->timer, deadline);
+    apus__endpoint_stop(&listener->endpoint);
+    apus__loop_arm(listener->endpoint.loop, &listener->timer, deadline);
     close_if_empty(listener);
 }
 
 void apus_listener_add_statistics(const apus_listener *listener, apus_statistics *out)
 {
-#define X(name, words) out->name += __atomic_load_n(&listener->statistics.name, __ATOMIC_RELAXED);
+#define X(name, words) out->name += __atomic_load_n(&listener->endpoint.statistics.name, __ATOMIC_RELAXED);
     APUS_STATISTICS_MAP(X)
 #undef X
 }

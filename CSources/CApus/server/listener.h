@@ -6,26 +6,25 @@
 #include <uv.h>
 
 #include "apus/listener.h"
-#include "apus/queue.h"
-#include "net/loop.h"
+#include "server/connection.h"
+#include "server/endpoint.h"
 
 struct apus_listener {
-    apus_loop *loop;
+    apus_endpoint endpoint;
     const apus_listener_config *config;
     apus_admission *admission;
-    void *context;
-    apus_queue connections;
-    apus_statistics statistics;
     apus_timer timer; /* to accept again after descriptors ran out; then, the deadline of the stop */
     void (*on_stop)(void *context, const apus_statistics *statistics);
     int fd;
     int reserve_fd; /* given up to accept and close one connection when descriptors run out */
-    bool is_stopping;
     bool is_closed;
     uv_poll_t poll;
 };
 
-/* A connection of this listener has gone. */
-void apus__listener_forget(apus_listener *listener);
+/* The listener that took a connection. */
+static inline apus_listener *apus__listener_of(const apus_connection *connection)
+{
+    return APUS_QUEUE_MEMBER(connection->endpoint, apus_listener, endpoint);
+}
 
 #endif

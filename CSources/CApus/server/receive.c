@@ -33,7 +33,7 @@ static void handle_control(apus_connection *connection, const apus_event *event)
         apus__stream_write(&connection->stream, event->reply, event->reply_len, NULL, 0);
     switch (event->kind) {
     case APUS_EVENT_PONG:
-        connection->listener->config->callbacks.on_pong(connection, event->data, event->len);
+        connection->endpoint->config->callbacks.on_pong(connection, event->data, event->len);
         return;
     case APUS_EVENT_CLOSE: {
         apus_ending ending = {.code = event->code, .reason = event->data, .reason_len = event->len};
@@ -42,7 +42,7 @@ static void handle_control(apus_connection *connection, const apus_event *event)
         return;
     }
     case APUS_EVENT_FAIL:
-        count_failure(&connection->listener->statistics, event->error);
+        count_failure(&connection->endpoint->statistics, event->error);
         apus__connection_finish(connection);
         apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = event->error});
         return;
@@ -62,7 +62,7 @@ static bool parse_next(apus_connection *connection, apus_incoming *out)
         connection->input += taken;
         connection->input_len -= taken;
         if (APUS_LIKELY(event.kind == APUS_EVENT_MESSAGE)) {
-            APUS_COUNT(connection->listener->statistics.messages_received, 1);
+            APUS_COUNT(connection->endpoint->statistics.messages_received, 1);
             *out = (apus_incoming){.opcode = event.opcode, .data = event.data, .len = event.len};
             return true;
         }
@@ -98,7 +98,7 @@ static bool take_waiting(apus_connection *connection, apus_incoming *out)
     connection->waiting_bytes -= waiting->len + sizeof *waiting;
     connection->taken = waiting;
     *out = (apus_incoming){.opcode = waiting->opcode, .data = waiting->data, .len = waiting->len};
-    if (connection->waiting_bytes <= connection->listener->config->inbound_limit / 2)
+    if (connection->waiting_bytes <= connection->endpoint->config->inbound_limit / 2)
         apus__stream_set_reading(&connection->stream, true);
     return true;
 }
@@ -140,14 +140,14 @@ static void keep_rest(apus_connection *connection)
     apus_incoming message;
     while (parse_next(connection, &message)) {
         if (!keep(connection, &message)) {
-            APUS_COUNT(connection->listener->statistics.memory_errors, 1);
+            APUS_COUNT(connection->endpoint->statistics.memory_errors, 1);
             apus__connection_drop(connection, APUS_ENOMEM);
             return;
         }
     }
-    if (connection->waiting_bytes > connection->listener->config->inbound_limit && connection->phase == PHASE_OPEN &&
+    if (connection->waiting_bytes > connection->endpoint->config->inbound_limit && connection->phase == PHASE_OPEN &&
         connection->stream.is_reading) {
-        APUS_COUNT(connection->listener->statistics.reads_paused, 1);
+        APUS_COUNT(connection->endpoint->statistics.reads_paused, 1);
         apus__stream_set_reading(&connection->stream, false);
     }
 }
@@ -163,7 +163,7 @@ static void deliver(apus_connection *connection, bool is_reading)
     while (connection->demand != APUS_DEMAND_NONE && apus_connection_next(connection, &message)) {
         if (connection->demand == APUS_DEMAND_ONE)
             connection->demand = APUS_DEMAND_NONE;
-        connection->listener->config->callbacks.on_message(connection, &message);
+        connection->endpoint->config->callbacks.on_message(connection, &message);
         if (is_reading && connection->stream.loop->jobs.count != 0)
             apus__loop_drain(connection->stream.loop);
     }

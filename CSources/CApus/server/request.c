@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "apus/alloc.h"
+#include "server/listener.h"
 
 void apus__request_free(apus_request *request)
 {
@@ -39,12 +40,12 @@ static bool is_origin_allowed(const apus_listener_config *config, const apus_hea
 static int check_upgrade(apus_connection *connection, const apus_head *head)
 {
     int error = apus_handshake_check(head);
-    if (error == APUS_OK && !is_origin_allowed(connection->listener->config, head)) {
-        APUS_COUNT(connection->listener->statistics.origins_refused, 1);
+    if (error == APUS_OK && !is_origin_allowed(apus__listener_of(connection)->config, head)) {
+        APUS_COUNT(connection->endpoint->statistics.origins_refused, 1);
         error = APUS_EORIGIN;
     }
     if (error != APUS_OK)
-        APUS_COUNT(connection->listener->statistics.handshakes_refused, 1);
+        APUS_COUNT(connection->endpoint->statistics.handshakes_refused, 1);
     return error;
 }
 
@@ -52,7 +53,7 @@ static int check_upgrade(apus_connection *connection, const apus_head *head)
 static void handle_head(apus_connection *connection, const uint8_t *data, size_t len)
 {
     apus_request *request = connection->request;
-    apus_statistics *statistics = &connection->listener->statistics;
+    apus_statistics *statistics = &connection->endpoint->statistics;
     apus_head head;
     APUS_COUNT(statistics->requests, 1);
     int error = apus_head_parse(&head, data, len);
@@ -72,10 +73,10 @@ static void handle_head(apus_connection *connection, const uint8_t *data, size_t
     request->is_upgrade = is_upgrade;
     request->is_head = head.method.len == 4 && apus_text_equals(head.method, "head");
     /* An HTTP/1.0 client would need to be told that we keep the connection; it is as well served by a close. */
-    request->keep_alive = head.keep_alive && head.minor_version == 1 && !connection->listener->is_stopping;
+    request->keep_alive = head.keep_alive && head.minor_version == 1 && !connection->endpoint->is_stopping;
     connection->phase = PHASE_REQUEST;
     apus__connection_set_timeout(connection, 0);
-    connection->listener->config->callbacks.on_request(connection, &head, is_upgrade);
+    connection->endpoint->config->callbacks.on_request(connection, &head, is_upgrade);
 }
 
 /* Handles heads, one after the other, while each is answered at once. Returns how many bytes were used up. */
@@ -86,12 +87,12 @@ static size_t process(apus_connection *connection, const uint8_t *data, size_t l
     request->is_processing = true;
     while (connection->phase == PHASE_HEAD && used < len) {
         ptrdiff_t size =
-            apus_head_scan(&request->scanner, data + used, len - used, &connection->listener->config->head);
+            apus_head_scan(&request->scanner, data + used, len - used, &connection->endpoint->config->head);
         if (size == 0)
             break;
         request->scanner = (apus_head_scanner){0};
         if (size < 0) {
-            APUS_COUNT(connection->listener->statistics.requests_refused, 1);
+            APUS_COUNT(connection->endpoint->statistics.requests_refused, 1);
             apus__request_refuse(connection, (int)size);
             break;
         }
@@ -132,12 +133,12 @@ static void process_kept(apus_connection *connection)
 static void keep(apus_connection *connection, const uint8_t *data, size_t len)
 {
     if (len != 0 && apus_bytes_append(&connection->request->bytes, data, len) != APUS_OK) {
-        APUS_COUNT(connection->listener->statistics.memory_errors, 1);
+        APUS_COUNT(connection->endpoint->statistics.memory_errors, 1);
         apus__connection_drop(connection, APUS_ENOMEM);
         return;
     }
     /* A client that goes on sending while it awaits an answer is held back by TCP. */
-    if (connection->phase == PHASE_REQUEST && connection->request->bytes.len > connection->listener->config->head.size)
+    if (connection->phase == PHASE_REQUEST && connection->request->bytes.len > connection->endpoint->config->head.size)
         apus__stream_set_reading(&connection->stream, false);
 }
 
@@ -175,14 +176,14 @@ int apus_connection_accept(apus_connection *connection, apus_text subprotocol, c
     if (error != APUS_OK)
         return error;
 
-    APUS_COUNT(connection->listener->statistics.handshakes_accepted, 1);
+    APUS_COUNT(connection->endpoint->statistics.handshakes_accepted, 1);
     connection->phase = PHASE_OPEN;
     apus_session_open(&connection->session);
-    apus__connection_set_timeout(connection, connection->listener->config->ping_interval);
+    apus__connection_set_timeout(connection, connection->endpoint->config->ping_interval);
     apus__stream_set_reading(&connection->stream, true);
     if (!connection->request->is_processing)
         receive_early_frames(connection, 0);
-    if (connection->listener->is_stopping)
+    if (connection->endpoint->is_stopping)
         apus__connection_stop(connection);
     return APUS_OK;
 }
@@ -254,7 +255,7 @@ static void end_request(apus_connection *connection)
         return;
     }
     connection->phase = PHASE_HEAD;
-    apus__connection_set_timeout(connection, connection->listener->config->handshake_timeout);
+    apus__connection_set_timeout(connection, connection->endpoint->config->handshake_timeout);
     apus__stream_set_reading(&connection->stream, true);
     if (!request->is_processing && request->bytes.len != 0)
         process_kept(connection);

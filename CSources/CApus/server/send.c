@@ -10,7 +10,7 @@
 static bool is_full(const apus_connection *connection, size_t more)
 {
     size_t queued = connection->stream.outbound.bytes;
-    return queued != 0 && queued + more > connection->listener->config->outbound_limit;
+    return queued != 0 && queued + more > connection->endpoint->config->outbound_limit;
 }
 
 static bool may_send(const apus_connection *connection)
@@ -28,21 +28,21 @@ static bool is_writable(const apus_connection *connection)
 /* The Close stands behind what is queued; the close timeout bounds how long that may take. */
 static int close_slow(apus_connection *connection)
 {
-    APUS_COUNT(connection->listener->statistics.slow_consumers_closed, 1);
+    APUS_COUNT(connection->endpoint->statistics.slow_consumers_closed, 1);
     apus_connection_close(connection, apus_error_code(APUS_ESLOW), NULL, 0);
     return APUS_ESLOW;
 }
 
 static int drop_message(apus_connection *connection)
 {
-    APUS_COUNT(connection->listener->statistics.messages_dropped, 1);
+    APUS_COUNT(connection->endpoint->statistics.messages_dropped, 1);
     return APUS_EDROPPED;
 }
 
 /* What the policy says of one message that does not fit and whose sender can wait. */
 static int refuse_message(apus_connection *connection)
 {
-    switch (connection->listener->config->slow_consumer) {
+    switch (connection->endpoint->config->slow_consumer) {
     case APUS_SLOW_CONSUMER_SUSPEND:
         return APUS_EFULL;
     case APUS_SLOW_CONSUMER_DROP:
@@ -62,7 +62,7 @@ static APUS_NOINLINE int send_any(apus_connection *connection, apus_opcode opcod
         return refuse_message(connection);
     uint8_t header[APUS_FRAME_HEADER_SIZE];
     size_t header_len = apus_frame_encode(header, opcode, true, len);
-    APUS_COUNT(connection->listener->statistics.messages_sent, 1);
+    APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
     return apus__stream_write(&connection->stream, header, header_len, data, len);
 }
 
@@ -78,7 +78,7 @@ int apus_connection_send(apus_connection *connection, apus_opcode opcode, const 
     frame[1] = (uint8_t)len;
     if (len != 0)
         memcpy(frame + SMALL_HEADER_SIZE, data, len);
-    APUS_COUNT(connection->listener->statistics.messages_sent, 1);
+    APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
     return APUS_OK;
 }
 
@@ -87,13 +87,13 @@ void apus__connection_share(apus_connection *connection, apus_buffer *frame)
     if (APUS_UNLIKELY(!is_writable(connection)))
         return;
     if (APUS_UNLIKELY(is_full(connection, frame->len))) {
-        if (connection->listener->config->slow_consumer == APUS_SLOW_CONSUMER_DROP)
+        if (connection->endpoint->config->slow_consumer == APUS_SLOW_CONSUMER_DROP)
             drop_message(connection);
         else
             close_slow(connection);
         return;
     }
-    APUS_COUNT(connection->listener->statistics.messages_sent, 1);
+    APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
     apus__stream_share(&connection->stream, frame);
 }
 
@@ -132,6 +132,6 @@ int apus_connection_close(apus_connection *connection, uint16_t code, const uint
         return (int)size;
     /* Only the peer's Close is awaited now; reading goes on even if nobody takes messages. */
     apus__stream_set_reading(&connection->stream, true);
-    apus__connection_set_timeout(connection, connection->listener->config->close_timeout);
+    apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
     return apus__stream_write(&connection->stream, frame, (size_t)size, NULL, 0);
 }

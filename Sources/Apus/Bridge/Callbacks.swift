@@ -24,7 +24,7 @@ enum Callbacks {
             connection.requestCame(request, isUpgrade: isUpgrade)
             return
         }
-        guard let context = apus_connection_listener_context(pointer) else { return }
+        guard let context = apus_connection_endpoint_context(pointer) else { return }
         let shard = Unmanaged<ServerShard>.fromOpaque(context).takeUnretainedValue()
         let connection = HTTPConnection(handle, of: shard)
         handle.setOwner(connection)

@@ -13,22 +13,22 @@ final class ListenerConfig: Sendable {
         origins = configuration.originPolicy.makeTexts()
         var config = apus_listener_config()
         apus_listener_config_init(&config)
-        config.session.limits.size = UInt64(configuration.maxMessageBytes)
-        config.session.limits.fragments = UInt32(configuration.maxFragments)
-        config.head.size = UInt32(configuration.maxHeadBytes)
-        config.head.fields = UInt32(configuration.maxHeadFields)
-        config.handshake_timeout = UInt32(configuration.handshakeTimeout.milliseconds)
-        config.ping_interval = UInt32(configuration.pingInterval?.milliseconds ?? 0)
-        config.pings_missed = UInt32(configuration.maxMissedPings)
-        config.close_timeout = UInt32(configuration.closeTimeout.milliseconds)
+        config.endpoint.session.limits.size = UInt64(configuration.maxMessageBytes)
+        config.endpoint.session.limits.fragments = UInt32(configuration.maxFragments)
+        config.endpoint.head.size = UInt32(configuration.maxHeadBytes)
+        config.endpoint.head.fields = UInt32(configuration.maxHeadFields)
+        config.endpoint.handshake_timeout = UInt32(configuration.handshakeTimeout.milliseconds)
+        config.endpoint.ping_interval = UInt32(configuration.pingInterval?.milliseconds ?? 0)
+        config.endpoint.pings_missed = UInt32(configuration.maxMissedPings)
+        config.endpoint.close_timeout = UInt32(configuration.closeTimeout.milliseconds)
         config.most_connections = UInt32(configuration.maxConnections)
-        config.inbound_limit = configuration.maxInboundBytes
-        config.outbound_limit = configuration.maxOutboundBytes
-        config.slow_consumer = apus_slow_consumer(configuration.slowConsumerPolicy)
+        config.endpoint.inbound_limit = configuration.maxInboundBytes
+        config.endpoint.outbound_limit = configuration.maxOutboundBytes
+        config.endpoint.slow_consumer = apus_slow_consumer(configuration.slowConsumerPolicy)
         config.origin_policy = configuration.originPolicy == .any ? APUS_ORIGIN_ANY : APUS_ORIGIN_SAME
         config.origins = UnsafePointer(origins.baseAddress)
         config.origin_count = origins.count
-        config.callbacks = Callbacks.table
+        config.endpoint.callbacks = Callbacks.table
         pointer.initialize(to: config)
     }
 

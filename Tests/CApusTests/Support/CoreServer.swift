@@ -63,7 +63,7 @@ final class CoreServer: @unchecked Sendable {
         self.behaviour = behaviour
         config = .allocate(capacity: 1)
         apus_listener_config_init(config)
-        config.pointee.callbacks = Self.callbacks
+        config.pointee.endpoint.callbacks = Self.callbacks
         change(&config.pointee)
         admission = .allocate(capacity: 1)
         admission.initialize(to: apus_admission())
@@ -158,7 +158,7 @@ final class CoreServer: @unchecked Sendable {
     // The core's calls.
 
     fileprivate static func server(_ connection: OpaquePointer) -> CoreServer? {
-        apus_connection_listener_context(connection).map {
+        apus_connection_endpoint_context(connection).map {
             Unmanaged<CoreServer>.fromOpaque($0).takeUnretainedValue()
         }
     }

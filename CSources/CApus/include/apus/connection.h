@@ -64,8 +64,8 @@ typedef enum apus_demand {
 void *_Nullable apus_connection_context(const apus_connection *connection);
 void apus_connection_set_context(apus_connection *connection, void *_Nullable context);
 
-/* The context of the listener that took it. */
-void *_Nullable apus_connection_listener_context(const apus_connection *connection);
+/* The context of the listener that took it, or of the client. */
+void *_Nullable apus_connection_endpoint_context(const apus_connection *connection);
 
 /* A number that no other connection of the server ever has. */
 uint64_t apus_connection_id(const apus_connection *connection);

@@ -5,22 +5,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "apus/connection.h"
+#include "apus/endpoint.h"
 #include "apus/error.h"
 #include "apus/head.h"
 #include "apus/loop.h"
 #include "apus/macros.h"
-#include "apus/session.h"
 #include "apus/statistics.h"
 
 APUS_ASSUME_NONNULL_BEGIN
-
-/* What to do with a message for a peer whose outbound queue is full. */
-typedef enum apus_slow_consumer {
-    APUS_SLOW_CONSUMER_SUSPEND, /* the sender waits; a topic's message, which cannot wait, closes with 1013 */
-    APUS_SLOW_CONSUMER_DROP,    /* the message is dropped and counted */
-    APUS_SLOW_CONSUMER_CLOSE,   /* the connection is closed with 1013 */
-} apus_slow_consumer;
 
 /* Which pages may open a WebSocket (RFC 6455 §10.2). A request without Origin comes from no browser and passes. */
 typedef enum apus_origin_policy {
@@ -30,20 +22,11 @@ typedef enum apus_origin_policy {
 
 /* What the listeners of a server share; outlives them. */
 typedef struct apus_listener_config {
-    apus_session_config session;
-    apus_head_limits head;
-    uint32_t handshake_timeout; /* ms from accept, or the last answer, to the end of a request head */
-    uint32_t ping_interval;     /* ms without a byte from the peer before a Ping; 0: never */
-    uint32_t pings_missed;      /* unanswered Pings in a row that end the connection */
-    uint32_t close_timeout;     /* ms for the closing handshake */
+    apus_endpoint_config endpoint;
     uint32_t most_connections;
-    size_t inbound_limit;  /* bytes of messages not taken yet, past which reading stops */
-    size_t outbound_limit; /* bytes queued for a peer, past which the policy applies */
-    apus_slow_consumer slow_consumer;
     apus_origin_policy origin_policy;
     const apus_text *_Nullable origins; /* allowed beside the server's own, such as "https://example.org" */
     size_t origin_count;
-    apus_connection_callbacks callbacks;
 } apus_listener_config;
 
 /* Fills in every limit and timeout with its default; callbacks are the caller's to set. */

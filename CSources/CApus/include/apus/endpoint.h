@@ -1,0 +1,41 @@
+/* What all connections of one server, or of one client, have in common: limits, timeouts, and whom they tell. */
+#ifndef APUS_ENDPOINT_H
+#define APUS_ENDPOINT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "apus/connection.h"
+#include "apus/head.h"
+#include "apus/macros.h"
+#include "apus/session.h"
+
+APUS_ASSUME_NONNULL_BEGIN
+
+/* What to do with a message for a peer whose outbound queue is full. */
+typedef enum apus_slow_consumer {
+    APUS_SLOW_CONSUMER_SUSPEND, /* the sender waits; a topic's message, which cannot wait, closes with 1013 */
+    APUS_SLOW_CONSUMER_DROP,    /* the message is dropped and counted */
+    APUS_SLOW_CONSUMER_CLOSE,   /* the connection is closed with 1013 */
+} apus_slow_consumer;
+
+/* Outlives the connections. */
+typedef struct apus_endpoint_config {
+    apus_session_config session;
+    apus_head_limits head;
+    uint32_t handshake_timeout; /* ms from the connection's start, or the last answer, to the end of a head */
+    uint32_t ping_interval;     /* ms without a byte from the peer before a Ping; 0: never */
+    uint32_t pings_missed;      /* unanswered Pings in a row that end the connection */
+    uint32_t close_timeout;     /* ms for the closing handshake */
+    size_t inbound_limit;       /* bytes of messages not taken yet, past which reading stops */
+    size_t outbound_limit;      /* bytes queued for a peer, past which the policy applies */
+    apus_slow_consumer slow_consumer;
+    apus_connection_callbacks callbacks;
+} apus_endpoint_config;
+
+/* Fills in every limit and timeout with its default for the role; callbacks are the caller's to set. */
+void apus_endpoint_config_init(apus_endpoint_config *config, apus_role role);
+
+APUS_ASSUME_NONNULL_END
+
+#endif

@@ -1,0 +1,50 @@
+/* What a listener and a client do alike: defaults, and the end of all connections. */
+#include "server/endpoint.h"
+
+#include "server/connection.h"
+
+void apus_endpoint_config_init(apus_endpoint_config *config, apus_role role)
+{
+    *config = (apus_endpoint_config){
+        .session = {.role = role, .limits = {.size = 1 << 20, .fragments = 4096}},
+        .head = {.size = APUS_HEAD_DEFAULT_SIZE, .fields = APUS_HEAD_MOST_FIELDS},
+        .handshake_timeout = 10000,
+        .ping_interval = 30000,
+        .pings_missed = 2,
+        .close_timeout = 5000,
+        .inbound_limit = 64 << 10,
+        .outbound_limit = 1 << 20,
+        .slow_consumer = APUS_SLOW_CONSUMER_SUSPEND,
+    };
+}
+
+void apus__endpoint_init(apus_endpoint *endpoint, apus_loop *loop, const apus_endpoint_config *config,
+                         uint64_t *last_id, void *context)
+{
+    endpoint->loop = loop;
+    endpoint->config = config;
+    endpoint->last_id = last_id;
+    endpoint->context = context;
+    apus_queue_init(&endpoint->connections);
+}
+
+void apus__endpoint_stop(apus_endpoint *endpoint)
+{
+    endpoint->is_stopping = true;
+    apus_queue *node = endpoint->connections.next;
+    while (node != &endpoint->connections) {
+        apus_connection *connection = APUS_QUEUE_MEMBER(node, apus_connection, node);
+        node = node->next;
+        apus__connection_stop(connection);
+    }
+}
+
+void apus__endpoint_drop(apus_endpoint *endpoint)
+{
+    apus_queue *node = endpoint->connections.next;
+    while (node != &endpoint->connections) {
+        apus_connection *connection = APUS_QUEUE_MEMBER(node, apus_connection, node);
+        node = node->next;
+        apus__connection_drop(connection, APUS_ETIMEDOUT);
+    }
+}

@@ -1,0 +1,34 @@
+/* The inside of an endpoint, for the files of this folder: a listener is one, and so is a client. */
+#ifndef APUS_SERVER_ENDPOINT_H
+#define APUS_SERVER_ENDPOINT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "apus/endpoint.h"
+#include "apus/queue.h"
+#include "apus/statistics.h"
+#include "net/loop.h"
+
+typedef struct apus_endpoint {
+    apus_loop *loop;
+    const apus_endpoint_config *config;
+    void *context;
+    uint64_t *last_id; /* counted up, perhaps by several loops */
+    apus_queue connections;
+    apus_statistics statistics;
+    bool is_stopping;
+    /* A connection has gone, and its memory with it. */
+    void (*on_forget)(struct apus_endpoint *endpoint);
+} apus_endpoint;
+
+void apus__endpoint_init(apus_endpoint *endpoint, apus_loop *loop, const apus_endpoint_config *config,
+                         uint64_t *last_id, void *context);
+
+/* Ends every connection as its phase allows. */
+void apus__endpoint_stop(apus_endpoint *endpoint);
+
+/* Drops what the stop has not ended in time. */
+void apus__endpoint_drop(apus_endpoint *endpoint);
+
+#endif
