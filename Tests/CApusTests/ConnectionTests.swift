@@ -258,12 +258,3 @@ struct ConnectionTests {
         #expect(!all.contains(0))
     }
 }
-
-/// Values from the loop's thread for a thread that polls.
-private final class Box<Value: Sendable>: Sendable {
-    private let values = Mutex<[Value]>([])
-
-    func put(_ value: Value) { values.withLock { $0.append(value) } }
-
-    func take() -> Value? { values.withLock { $0.popLast() } }
-}

@@ -43,6 +43,19 @@ private final class Outbound {
         expected += UnsafeRawBufferPointer(start: bytes(of: buffer), count: buffer.pointee.len)
     }
 
+    func move(_ count: Int, to other: Outbound) {
+        #expect(apus__outbound_move(pointer, other.pointer, count) == 0)
+        other.expected += expected.prefix(count)
+        expected.removeFirst(min(count, expected.count))
+    }
+
+    /// The first bytes, as many of them as there are.
+    func read(_ count: Int) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        apus__outbound_read(pointer, &bytes, count)
+        return Array(bytes.prefix(min(count, expected.count)))
+    }
+
     func advance(_ count: Int) {
         apus__outbound_advance(pointer, count)
         expected.removeFirst(count)
@@ -232,4 +245,33 @@ struct OutboundTests {
 extension Outbound {
     /// Takes note of bytes that were queued directly.
     func adopt(_ bytes: [UInt8]) { expected += bytes }
+
+    @Test func `any number of bytes moves to another queue, in place`() {
+        for count in 0...75 {
+            let from = Outbound()
+            let to = Outbound()
+            to.copy(5)
+            for count in [3, 1, 20, 7] {
+                from.copy(count)
+                from.share(count + 1)
+            }
+            from.move(count, to: to)
+            from.check()
+            to.check()
+            from.copy(9)
+            to.copy(9)
+            from.check()
+            to.check()
+        }
+    }
+
+    @Test func `the first bytes can be read over the pieces' ends`() {
+        let outbound = Outbound()
+        outbound.share(3)
+        outbound.copy(1)
+        outbound.share(9)
+        for count in 0...20 { #expect(outbound.read(count) == Array(outbound.expected.prefix(count))) }
+        outbound.advance(2)
+        #expect(outbound.read(14) == outbound.expected)
+    }
 }

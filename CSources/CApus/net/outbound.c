@@ -18,6 +18,11 @@ static apus_segment *segments(apus_outbound *outbound)
     return outbound->allocated != NULL ? outbound->allocated : outbound->inline_segments;
 }
 
+static const apus_segment *first_segment(const apus_outbound *outbound)
+{
+    return (outbound->allocated != NULL ? outbound->allocated : outbound->inline_segments) + outbound->first;
+}
+
 static void free_segments(apus_outbound *outbound)
 {
     apus_free(outbound->allocated);
@@ -67,10 +72,10 @@ static int make_room(apus_outbound *outbound)
     return grow(outbound, capacity < FIRST_CAPACITY ? FIRST_CAPACITY : capacity * 2);
 }
 
-static void push(apus_outbound *outbound, apus_buffer *buffer, size_t len)
+static void push(apus_outbound *outbound, apus_buffer *buffer, const uint8_t *data, size_t len)
 {
     segments(outbound)[outbound->first + outbound->count++] =
-        (apus_segment){.buffer = buffer, .data = buffer->data, .len = len};
+        (apus_segment){.buffer = buffer, .data = data, .len = len};
     outbound->bytes += len;
 }
 
@@ -104,7 +109,7 @@ int apus__outbound_copy(apus_outbound *outbound, const uint8_t *data, size_t len
     if (chunk == NULL)
         return APUS_ENOMEM;
     memcpy(chunk->data, data + taken, rest);
-    push(outbound, chunk, rest);
+    push(outbound, chunk, chunk->data, rest);
     outbound->has_open_chunk = true;
     return APUS_OK;
 }
@@ -114,20 +119,47 @@ int apus__outbound_share(apus_outbound *outbound, apus_buffer *buffer)
     int error = make_room(outbound);
     if (error != APUS_OK)
         return error;
-    push(outbound, apus_buffer_retain(buffer), buffer->len);
+    push(outbound, apus_buffer_retain(buffer), buffer->data, buffer->len);
     outbound->has_open_chunk = false;
     return APUS_OK;
 }
 
 int apus__outbound_peek(apus_outbound *outbound, struct iovec *pieces, int most)
 {
-    const apus_segment *first = segments(outbound) + outbound->first;
+    const apus_segment *first = first_segment(outbound);
     int count = 0;
     for (; count < most && (uint32_t)count < outbound->count; count++) {
         pieces[count].iov_base = (void *)(uintptr_t)first[count].data;
         pieces[count].iov_len = first[count].len;
     }
     return count;
+}
+
+void apus__outbound_read(const apus_outbound *outbound, uint8_t *out, size_t len)
+{
+    const apus_segment *segment = first_segment(outbound);
+    for (uint32_t i = 0; i < outbound->count && len != 0; i++, segment++) {
+        size_t part = segment->len < len ? segment->len : len;
+        memcpy(out, segment->data, part);
+        out += part;
+        len -= part;
+    }
+}
+
+int apus__outbound_move(apus_outbound *from, apus_outbound *to, size_t len)
+{
+    while (len != 0 && from->count != 0) {
+        const apus_segment *segment = first_segment(from);
+        size_t part = segment->len < len ? segment->len : len;
+        int error = make_room(to);
+        if (error != APUS_OK)
+            return error;
+        push(to, apus_buffer_retain(segment->buffer), segment->data, part);
+        to->has_open_chunk = false; /* its memory is the other queue's too */
+        apus__outbound_advance(from, part);
+        len -= part;
+    }
+    return APUS_OK;
 }
 
 void apus__outbound_advance(apus_outbound *outbound, size_t len)

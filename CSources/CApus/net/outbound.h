@@ -44,6 +44,13 @@ int apus__outbound_share(apus_outbound *outbound, apus_buffer *buffer);
 /* Describes the first pieces for sendmsg; returns how many, at most `most`. */
 int apus__outbound_peek(apus_outbound *outbound, struct iovec *pieces, int most);
 
+/* Copies the first `len` bytes, or all that there are, to `out`. */
+void apus__outbound_read(const apus_outbound *outbound, uint8_t *out, size_t len);
+
+/* Moves the first `len` bytes to the end of another queue, without a copy. APUS_OK, or APUS_ENOMEM, which may have
+ * moved a part. */
+int apus__outbound_move(apus_outbound *from, apus_outbound *to, size_t len);
+
 /* Takes away the first `len` bytes, which were sent. */
 void apus__outbound_advance(apus_outbound *outbound, size_t len);
 

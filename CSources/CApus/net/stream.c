@@ -49,8 +49,8 @@ static void drop_cork(apus_stream *stream)
     stream->loop->cork_len = 0;
 }
 
-/* A write failed. The handler may stand above us on the stack, so it learns of it when the loop flushes. */
-static void fail_writing(apus_stream *stream, int error)
+/* The handler may stand above us on the stack, so it learns of it when the loop flushes. */
+void apus__stream_fail(apus_stream *stream, int error)
 {
     stream->error = error;
     drop_cork(stream);
@@ -71,7 +71,7 @@ static size_t send_pieces(apus_stream *stream, struct iovec *pieces, int count)
         return (size_t)sent;
     }
     if (errno != EAGAIN && errno != EWOULDBLOCK)
-        fail_writing(stream, -errno);
+        apus__stream_fail(stream, -errno);
     return 0;
 }
 
@@ -84,7 +84,7 @@ static int queue_rest(apus_stream *stream, const struct iovec *pieces, int count
         int error = apus__outbound_copy(&stream->outbound, (const uint8_t *)pieces[i].iov_base + gone,
                                         pieces[i].iov_len - gone);
         if (error != APUS_OK) {
-            fail_writing(stream, error);
+            apus__stream_fail(stream, error);
             return error;
         }
     }
@@ -100,8 +100,8 @@ static void finish_if_sent(apus_stream *stream)
     shutdown(stream->fd, SHUT_WR);
 }
 
-/* Sends as much of the queue as the socket takes. */
-static void flush(apus_stream *stream)
+/* Sends as much of the queue as the socket takes; false where it was full before the end. */
+static bool send_queue(apus_stream *stream)
 {
     bool is_blocked = false;
     while (stream->outbound.bytes != 0 && stream->error == 0 && !is_blocked) {
@@ -111,14 +111,25 @@ static void flush(apus_stream *stream)
         for (int i = 0; i < count; i++)
             offered += pieces[i].iov_len;
         size_t sent = send_pieces(stream, pieces, count);
-        if (stream->error != 0)
-            return;
-        apus__outbound_advance(&stream->outbound, sent);
+        if (stream->error == 0)
+            apus__outbound_advance(&stream->outbound, sent);
         is_blocked = sent < offered;
     }
-    set_waiting_to_write(stream, is_blocked);
-    finish_if_sent(stream);
-    stream->callbacks->on_sent(stream);
+    return !is_blocked;
+}
+
+/* Sends the queue, and what on_sent adds to it, until the socket is full. */
+static void flush(apus_stream *stream)
+{
+    bool is_all_sent;
+    do {
+        is_all_sent = send_queue(stream);
+        if (stream->error != 0)
+            return;
+        set_waiting_to_write(stream, !is_all_sent);
+        finish_if_sent(stream);
+        stream->callbacks->on_sent(stream);
+    } while (is_all_sent && stream->outbound.bytes != 0);
 }
 
 /* Empties the cork: to the socket, or behind what is queued already. */
@@ -203,7 +214,7 @@ int apus__stream_write(apus_stream *stream, const uint8_t *header, size_t header
     if (error == APUS_OK)
         error = apus__outbound_copy(&stream->outbound, data, len);
     if (error != APUS_OK)
-        fail_writing(stream, error); /* a part of a frame may be queued */
+        apus__stream_fail(stream, error); /* a part of a frame may be queued */
     return error;
 }
 
@@ -215,11 +226,23 @@ int apus__stream_share(apus_stream *stream, apus_buffer *buffer)
     if (error == APUS_OK)
         error = apus__outbound_share(&stream->outbound, buffer);
     if (error != APUS_OK) {
-        fail_writing(stream, error);
+        apus__stream_fail(stream, error);
         return error;
     }
     mark_dirty(stream);
     return APUS_OK;
+}
+
+int apus__stream_take(apus_stream *stream, apus_outbound *from, size_t len)
+{
+    int error = spill_cork(stream);
+    if (error == APUS_OK)
+        error = apus__outbound_move(from, &stream->outbound, len);
+    if (error != APUS_OK)
+        apus__stream_fail(stream, error);
+    else
+        mark_dirty(stream);
+    return error;
 }
 
 void apus__stream_finish(apus_stream *stream)

@@ -22,7 +22,7 @@ typedef struct apus_stream_callbacks {
     void (*on_read)(apus_stream *stream, uint8_t *data, size_t len);
     /* No more will come: the peer's end (0) or a negative errno. Once; nothing follows. */
     void (*on_end)(apus_stream *stream, int error);
-    /* A part of what was queued has left. */
+    /* A part of what was queued has left, or all of it: more may be given. */
     void (*on_sent)(apus_stream *stream);
     /* After apus__stream_close: the stream's memory may go. */
     void (*on_close)(apus_stream *stream);
@@ -72,6 +72,13 @@ int apus__stream_write(apus_stream *stream, const uint8_t *header, size_t header
 
 /* Sends a shared buffer, without a copy. APUS_OK or APUS_ENOMEM. */
 int apus__stream_share(apus_stream *stream, apus_buffer *buffer);
+
+/* Takes the first `len` bytes of another queue, in order with all before. APUS_OK, or APUS_ENOMEM, which fails the
+ * stream. */
+int apus__stream_take(apus_stream *stream, apus_outbound *from, size_t len);
+
+/* Gives up sending, as after a write that failed: what is queued goes, and on_end tells `error` in the next flush. */
+void apus__stream_fail(apus_stream *stream, int error);
 
 /* Ends the sending direction once all is sent (TCP's FIN). */
 void apus__stream_finish(apus_stream *stream);

@@ -5,6 +5,7 @@
 
 #include "apus/alloc.h"
 #include "apus/close.h"
+#include "server/backlog.h"
 
 static apus_connection *connection_of(apus_stream *stream)
 {
@@ -60,7 +61,8 @@ void apus__connection_finish(apus_connection *connection)
         return;
     connection->phase = PHASE_ENDING;
     connection->input_len = 0;
-    apus__stream_finish(&connection->stream);
+    if (connection->backlog == NULL)
+        apus__stream_finish(&connection->stream);
     apus__stream_set_reading(&connection->stream, true);
     apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
 }
@@ -72,6 +74,7 @@ void apus__connection_drop(apus_connection *connection, int error)
     connection->phase = PHASE_GONE;
     connection->input_len = 0;
     apus_session_end(&connection->session);
+    apus__backlog_drop(connection);
     apus__connection_set_timeout(connection, 0);
     apus__stream_close(&connection->stream);
     apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = error});
@@ -175,10 +178,23 @@ static void on_end(apus_stream *stream, int error)
     apus__connection_drop(connection, APUS_ELOST);
 }
 
+static void move_backlog(apus_connection *connection)
+{
+    apus__backlog_move(connection);
+    if (connection->backlog == NULL && connection->phase == PHASE_ENDING)
+        apus__stream_finish(&connection->stream);
+}
+
 static void on_sent(apus_stream *stream)
 {
     apus_connection *connection = connection_of(stream);
-    if (!connection->wants_drain || stream->outbound.bytes > connection->endpoint->config->outbound_limit / 2)
+    if (connection->backlog != NULL)
+        move_backlog(connection);
+    /* A peer that takes a large message has no time to be silent. */
+    if (stream->outbound.bytes != 0)
+        connection->is_active = true;
+    if (!connection->wants_drain ||
+        apus__backlog_queued(connection) > connection->endpoint->config->outbound_limit / 2)
         return;
     connection->wants_drain = false;
     connection->endpoint->config->callbacks.on_drain(connection);

@@ -57,6 +57,7 @@ struct apus_connection {
     size_t waiting_bytes;
     apus_request *request; /* NULL once open */
     apus_subscription *subscriptions;
+    apus_outbound *backlog; /* NULL while nothing waits in it */
     apus_timer timer;
     apus_queue node; /* in the endpoint's list */
     uint8_t phase;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "apus/alloc.h"
+#include "server/backlog.h"
 
 static void count_failure(apus_statistics *statistics, int error)
 {
@@ -29,8 +30,12 @@ static void count_failure(apus_statistics *statistics, int error)
 
 static void handle_control(apus_connection *connection, const apus_event *event)
 {
-    if (event->reply_len != 0)
+    if (event->reply_len != 0) {
+        /* Nothing may follow a Close (RFC 6455 §5.5.1), and this one waits for nothing: the peer has ended already. */
+        if (event->kind != APUS_EVENT_PING)
+            apus__backlog_drop(connection);
         apus__stream_write(&connection->stream, event->reply, event->reply_len, NULL, 0);
+    }
     switch (event->kind) {
     case APUS_EVENT_PONG:
         connection->endpoint->config->callbacks.on_pong(connection, event->data, event->len);

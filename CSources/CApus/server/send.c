@@ -3,13 +3,15 @@
 
 #include <string.h>
 
+#include "server/backlog.h"
+
 /* The header of a frame with at most 125 bytes, as a server sends it (RFC 6455 §5.2). */
 #define SMALL_HEADER_SIZE 2
 #define FIN_BIT 0x80
 
 static bool is_full(const apus_connection *connection, size_t more)
 {
-    size_t queued = connection->stream.outbound.bytes;
+    size_t queued = apus__backlog_queued(connection);
     return queued != 0 && queued + more > connection->endpoint->config->outbound_limit;
 }
 
@@ -25,10 +27,12 @@ static bool is_writable(const apus_connection *connection)
     return may_send(connection) && connection->stream.error == 0;
 }
 
-/* The Close stands behind what is queued; the close timeout bounds how long that may take. */
+/* The Close stands behind what the socket has begun to take, not behind what still waits for it: that is dropped. The
+ * close timeout bounds how long it may take. */
 static int close_slow(apus_connection *connection)
 {
     APUS_COUNT(connection->endpoint->statistics.slow_consumers_closed, 1);
+    apus__backlog_drop(connection);
     apus_connection_close(connection, apus_error_code(APUS_ESLOW), NULL, 0);
     return APUS_ESLOW;
 }
@@ -53,6 +57,27 @@ static int refuse_message(apus_connection *connection)
     return APUS_EFULL;
 }
 
+static int write_frame(apus_connection *connection, apus_opcode opcode, bool fin, const uint8_t *data, size_t len)
+{
+    uint8_t header[APUS_FRAME_HEADER_SIZE];
+    size_t header_len = apus_frame_encode(header, opcode, fin, len);
+    if (apus__backlog_is_needed(connection))
+        return apus__backlog_copy(connection, header, header_len, data, len);
+    return apus__stream_write(&connection->stream, header, header_len, data, len);
+}
+
+/* A large message goes in fragments (RFC 6455 §5.4), so that control frames get in between. */
+static int write_message(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
+{
+    int error = APUS_OK;
+    for (; error == APUS_OK && len > APUS_BACKLOG_WINDOW; len -= APUS_BACKLOG_WINDOW) {
+        error = write_frame(connection, opcode, false, data, APUS_BACKLOG_WINDOW);
+        data += APUS_BACKLOG_WINDOW;
+        opcode = APUS_OPCODE_CONTINUATION;
+    }
+    return error == APUS_OK ? write_frame(connection, opcode, true, data, len) : error;
+}
+
 /* Anything but the usual case: a queue, a large message, a connection that is not open. */
 static APUS_NOINLINE int send_any(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
 {
@@ -60,10 +85,8 @@ static APUS_NOINLINE int send_any(apus_connection *connection, apus_opcode opcod
         return APUS_ECLOSED;
     if (APUS_UNLIKELY(is_full(connection, len)))
         return refuse_message(connection);
-    uint8_t header[APUS_FRAME_HEADER_SIZE];
-    size_t header_len = apus_frame_encode(header, opcode, true, len);
     APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
-    return apus__stream_write(&connection->stream, header, header_len, data, len);
+    return write_message(connection, opcode, data, len);
 }
 
 int apus_connection_send(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
@@ -94,13 +117,16 @@ void apus__connection_share(apus_connection *connection, apus_buffer *frame)
         return;
     }
     APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
-    apus__stream_share(&connection->stream, frame);
+    if (APUS_UNLIKELY(apus__backlog_is_needed(connection)))
+        apus__backlog_share(connection, frame);
+    else
+        apus__stream_share(&connection->stream, frame);
 }
 
 bool apus_connection_want_drain(apus_connection *connection)
 {
     /* Half of the limit is not enough for every message that was refused; an empty queue is. */
-    if (!is_writable(connection) || connection->stream.outbound.bytes == 0)
+    if (!is_writable(connection) || apus__backlog_queued(connection) == 0)
         return false;
     connection->wants_drain = true;
     return true;
@@ -108,7 +134,7 @@ bool apus_connection_want_drain(apus_connection *connection)
 
 size_t apus_connection_outbound(const apus_connection *connection)
 {
-    return connection->stream.outbound.bytes;
+    return apus__backlog_queued(connection);
 }
 
 int apus_connection_ping(apus_connection *connection, const uint8_t *data, size_t len)
@@ -133,5 +159,8 @@ int apus_connection_close(apus_connection *connection, uint16_t code, const uint
     /* Only the peer's Close is awaited now; reading goes on even if nobody takes messages. */
     apus__stream_set_reading(&connection->stream, true);
     apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
+    /* What was sent before is to arrive before. */
+    if (connection->backlog != NULL)
+        return apus__backlog_copy(connection, frame, (size_t)size, NULL, 0);
     return apus__stream_write(&connection->stream, frame, (size_t)size, NULL, 0);
 }

@@ -1,0 +1,156 @@
+import CApus
+import CApusCore
+import TestSupport
+import Testing
+
+/// What a peer that reads slowly gets, and in which order.
+@Suite(.timeLimit(.minutes(1)))
+struct BacklogTests {
+    /// More than any kernel buffers for a client that asks for little.
+    private static let large = (0..<16 << 20).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
+    private static let smallBuffer: Int32 = 4096
+
+    /// Runs a script with a client that reads slowly; the server does `onText` for each text that it sends.
+    private func withSlowClient(
+        policy: apus_slow_consumer = APUS_SLOW_CONSUMER_SUSPEND, outboundLimit: Int = 256 << 20,
+        onText: @escaping @Sendable (Connection, String) -> Void,
+        _ script: @escaping @Sendable (Client) throws -> Void
+    ) async throws -> apus_statistics {
+        var behaviour = CoreServer.Behaviour()
+        behaviour.onMessage = { onText($0, String(decoding: $2, as: UTF8.self)) }
+        return try await onThread { [behaviour] in
+            let server = try CoreServer(
+                {
+                    $0.endpoint.outbound_limit = outboundLimit
+                    $0.endpoint.slow_consumer = policy
+                }, behaviour)
+            do {
+                let client = try Client.webSocket(port: server.port, receiveBuffer: Self.smallBuffer)
+                try script(client)
+                client.close()
+            } catch {
+                server.stop(deadline: 1)
+                throw error
+            }
+            return server.stop()
+        }
+    }
+
+    /// Reads the rest of a message of which `first` is the first frame; other frames go to `between`.
+    private static func readMessage(_ client: Client, between: (Frame) throws -> Void = { _ in }) throws -> [UInt8] {
+        var payload: [UInt8] = []
+        while true {
+            let frame = try client.readFrame()
+            guard frame.opcode < Frame.Opcode.close else {
+                try between(frame)
+                continue
+            }
+            #expect(frame.opcode == (payload.isEmpty ? Frame.Opcode.binary : Frame.Opcode.continuation))
+            payload += frame.payload
+            if frame.fin { return payload }
+        }
+    }
+
+    @Test func `a pong comes between the fragments of a large message`() async throws {
+        _ = try await withSlowClient(onText: { connection, _ in connection.send(APUS_OPCODE_BINARY, Self.large) }) {
+            client in
+            try client.send(.text("go"), Frame(Frame.Opcode.ping, Array("still there?".utf8)))
+            var pongs: [[UInt8]] = []
+            let message = try Self.readMessage(client) { pongs.append($0.payload) }
+            #expect(pongs == [Array("still there?".utf8)])
+            #expect(message == Self.large)
+            try client.closeNormally()
+        }
+    }
+
+    @Test func `messages come in order, whole, whatever their size`() async throws {
+        let sizes = [10, 3 << 20, 0, 125, 1 << 20, 131_072, 131_073, 70_000, 4 << 20, 1]
+        _ = try await withSlowClient(onText: { connection, _ in
+            for size in sizes { connection.send(APUS_OPCODE_BINARY, Array(Self.large.prefix(size))) }
+        }) { client in
+            try client.send(.text("go"))
+            for size in sizes { #expect(try Self.readMessage(client) == Array(Self.large.prefix(size))) }
+            try client.closeNormally()
+        }
+    }
+
+    @Test func `a close waits for the messages that were sent before it`() async throws {
+        _ = try await withSlowClient(onText: { connection, _ in
+            connection.send(APUS_OPCODE_BINARY, Self.large)
+            connection.close(4001)
+            #expect(connection.send(APUS_OPCODE_BINARY, [1]) == APUS_ECLOSED.rawValue)
+        }) { client in
+            try client.send(.text("go"))
+            #expect(try Self.readMessage(client) == Self.large)
+            #expect(try client.readClose() == 4001)
+        }
+    }
+
+    @Test func `the answer to a close does not wait for the rest of a message`() async throws {
+        _ = try await withSlowClient(onText: { connection, _ in connection.send(APUS_OPCODE_BINARY, Self.large) }) {
+            client in
+            try client.send(.text("go"), .close(4002))
+            var received = 0
+            var frame = try client.readFrame()
+            while frame.opcode != Frame.Opcode.close {
+                received += frame.payload.count
+                #expect(!frame.fin)
+                frame = try client.readFrame()
+            }
+            #expect(frame.closeCode == 4002)
+            #expect(received < Self.large.count)
+            try client.expectEnd()
+        }
+    }
+
+    @Test func `who is too slow is told so behind what the socket has begun to take`() async throws {
+        let statistics = try await withSlowClient(
+            policy: APUS_SLOW_CONSUMER_CLOSE, outboundLimit: 20 << 20,
+            onText: { connection, _ in
+                #expect(connection.send(APUS_OPCODE_BINARY, Self.large) == 0)
+                #expect(connection.send(APUS_OPCODE_BINARY, Self.large) == APUS_ESLOW.rawValue)
+            }
+        ) { client in
+            try client.send(.text("go"))
+            #expect(try client.readClose() == 1013)
+        }
+        #expect(statistics.slow_consumers_closed == 1)
+        #expect(statistics.bytes_sent < Self.large.count)
+    }
+
+    @Test func `the outbound limit counts what waits`() async throws {
+        let statistics = try await withSlowClient(
+            policy: APUS_SLOW_CONSUMER_DROP, outboundLimit: 20 << 20,
+            onText: { connection, _ in
+                #expect(connection.send(APUS_OPCODE_BINARY, Self.large) == 0)
+                #expect(apus_connection_outbound(connection.pointer) > 8 << 20)
+                #expect(connection.send(APUS_OPCODE_BINARY, Self.large) == APUS_EDROPPED.rawValue)
+            }
+        ) { client in
+            try client.send(.text("go"))
+            #expect(try Self.readMessage(client) == Self.large)
+            try client.closeNormally()
+        }
+        #expect(statistics.messages_dropped == 1)
+    }
+
+    @Test func `a drain is told once half of what waits has left`() async throws {
+        let drained = Box<Int>()
+        var behaviour = CoreServer.Behaviour()
+        behaviour.onMessage = { connection, _, _ in
+            connection.send(APUS_OPCODE_BINARY, Self.large)
+            #expect(apus_connection_want_drain(connection.pointer))
+        }
+        behaviour.onDrain = { drained.put(apus_connection_outbound($0.pointer)) }
+        try await onThread { [behaviour] in
+            let server = try CoreServer({ $0.endpoint.outbound_limit = 16 << 20 }, behaviour)
+            defer { server.stop(deadline: 1) }
+            let client = try Client.webSocket(port: server.port, receiveBuffer: Self.smallBuffer)
+            try client.send(.text("go"))
+            #expect(try Self.readMessage(client) == Self.large)
+            try client.closeNormally()
+            client.close()
+        }
+        #expect(try #require(drained.take()) <= 8 << 20)
+    }
+}
