@@ -25,8 +25,8 @@ private final class Call: Sendable {
 private final class Loop: @unchecked Sendable {
     let pointer: OpaquePointer
     let events = Events()
-    /// What each job does, besides being noted.
-    var onJob: @Sendable (Int) -> Void = { _ in }
+    /// What each job does, besides being noted. It is handed the loop: one that kept it would keep itself.
+    var onJob: @Sendable (Loop, Int) -> Void = { _, _ in }
 
     init() throws {
         pointer = try #require(apus_loop_new())
@@ -41,7 +41,7 @@ private final class Loop: @unchecked Sendable {
                 #expect(apus_loop_is_current(loop.pointer))
                 #expect(apus_loop_running(loop.pointer) == job)
                 loop.events.append(Int(bitPattern: job))
-                loop.onJob(Int(bitPattern: job))
+                loop.onJob(loop, Int(bitPattern: job))
             }, Unmanaged.passUnretained(self).toOpaque())
         #expect(apus_loop_start(pointer, "test") == 0)
     }
@@ -91,7 +91,7 @@ struct LoopTests {
 
     @Test func `jobs that jobs enqueue run behind those that wait`() throws {
         let loop = try Loop()
-        loop.onJob = { number in if number < 100 { loop.enqueue(number + 100) } }
+        loop.onJob = { loop, number in if number < 100 { loop.enqueue(number + 100) } }
         for number in 1...50 { loop.enqueue(number) }
         loop.start()
         loop.free()
@@ -102,7 +102,7 @@ struct LoopTests {
         let loop = try Loop()
         let isOver = Atomic(false)
         try await onThread {
-            loop.onJob = { _ in if !isOver.load(ordering: .relaxed) { loop.enqueue(1) } }
+            loop.onJob = { loop, _ in if !isOver.load(ordering: .relaxed) { loop.enqueue(1) } }
             loop.enqueue(1)
             loop.start()
             loop.post { isOver.store(true, ordering: .relaxed) }
