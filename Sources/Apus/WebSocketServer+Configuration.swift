@@ -62,12 +62,15 @@ extension WebSocketServer {
         public var originPolicy = OriginPolicy.same
         /// Until a request head has come, from the connection's start or the last response; then 408. 10 s.
         public var handshakeTimeout = Duration.seconds(10)
-        /// Silence after which a Ping is sent; `nil` for never. 30 s.
+        /// Silence after which a Ping is sent; `nil` for never. 30 s. A peer that takes a large message is not silent.
         public var pingInterval: Duration? = .seconds(30)
         /// Unanswered Pings in a row that end a connection. 2.
         public var maxMissedPings = 2
         /// For the closing handshake. 5 s.
         public var closeTimeout = Duration.seconds(5)
+        /// How long a WebSocket may stay open; then it is closed with 1001, and clients that come again are spread anew.
+        /// `nil` for as long as it likes.
+        public var maxLifetime: Duration?
         /// For all connections to end when the server stops; what is left then is dropped. 10 s.
         public var stopDeadline = Duration.seconds(10)
         /// Signals that end ``WebSocketServer/run(onListening:upgrade:http:handler:)``; SIGTERM and SIGINT.
@@ -95,7 +98,9 @@ extension WebSocketServer {
             try check(maxInboundBytes, in: 1...Int.max, "maxInboundBytes")
             try check(maxOutboundBytes, in: 1...Int.max, "maxOutboundBytes")
             try check(maxMissedPings, in: 0...100, "maxMissedPings")
-            for timeout in [handshakeTimeout, pingInterval ?? .seconds(1), closeTimeout, stopDeadline] {
+            for timeout in [
+                handshakeTimeout, pingInterval ?? .seconds(1), closeTimeout, maxLifetime ?? .seconds(1), stopDeadline,
+            ] {
                 try check(timeout.milliseconds, in: 1...Int(UInt32.max), "each timeout, in milliseconds,")
             }
         }

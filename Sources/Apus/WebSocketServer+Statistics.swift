@@ -51,6 +51,8 @@ extension WebSocketServer {
         public internal(set) var pingTimeouts = 0
         /// Connections ended because the closing handshake took too long: ``Configuration/closeTimeout``.
         public internal(set) var closeTimeouts = 0
+        /// Connections closed with 1001 because of their age: ``Configuration/maxLifetime``.
+        public internal(set) var lifetimesEnded = 0
         /// WebSocket connections that ended without a closing handshake.
         public internal(set) var connectionsLost = 0
 
@@ -62,7 +64,7 @@ extension WebSocketServer {
             \.requestsRefused, \.handshakesAccepted, \.handshakesRefused, \.handshakeTimeouts, \.originsRefused,
             \.messagesReceived, \.messagesSent, \.bytesReceived, \.bytesSent, \.protocolErrors, \.utf8Errors,
             \.sizeErrors, \.fragmentErrors, \.memoryErrors, \.messagesDropped, \.slowConsumersClosed, \.readsPaused,
-            \.pingsSent, \.pingTimeouts, \.closeTimeouts, \.connectionsLost,
+            \.pingsSent, \.pingTimeouts, \.closeTimeouts, \.lifetimesEnded, \.connectionsLost,
         ]
 
         /// Sets the counters in the order in which they are declared, here and in the core.

@@ -40,15 +40,16 @@ struct ValueTests {
     }
 
     @Test func `counters add up, each by itself`() {
-        let one = (1...26).map(UInt64.init).withUnsafeBufferPointer(WebSocketServer.Statistics.init(counts:))
+        let last = Mirror(reflecting: WebSocketServer.Statistics()).children.count
+        let one = (1...last).map(UInt64.init).withUnsafeBufferPointer(WebSocketServer.Statistics.init(counts:))
         #expect(one.connectionsAccepted == 1)
         #expect(one.connectionsNow == 2)
         #expect(one.messagesSent == 12)
-        #expect(one.connectionsLost == 26)
+        #expect(one.connectionsLost == last)
         var sum = one
         sum.add(one)
         #expect(sum.connectionsAccepted == 2)
-        #expect(sum.connectionsLost == 52)
+        #expect(sum.connectionsLost == 2 * last)
         #expect(sum != one)
     }
 }

@@ -43,7 +43,7 @@ struct WebSocketMessagesTests {
             let frames = try await onThread {
                 let client = try Client.webSocket(port: port)
                 try client.send(exchange.sent.flatMap(\.bytes))
-                let frames = try exchange.received.map { _ in try client.readFrame() }
+                let frames = try exchange.received.map { _ in try client.readMessage() }
                 guard try client.closeNormally() == 1000 else { throw Client.Failure.malformed("no 1000") }
                 return frames
             }

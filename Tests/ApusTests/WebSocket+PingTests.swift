@@ -63,6 +63,56 @@ struct WebSocketPingTests {
         #expect(statistics.pingTimeouts == 0)
     }
 
+    @Test(arguments: [("another payload", false), ("", false), ("data", true)])
+    func `an unanswered ping is answered by its own payload, or by data`(answer: String, isLife: Bool) async throws {
+        let statistics = try await withServer(
+            .with {
+                $0.pingInterval = .milliseconds(100)
+                $0.maxMissedPings = 1
+            }
+        ) { _, port in
+            let opcode = try await onThread {
+                let client = try Client.webSocket(port: port)
+                guard try client.readFrame().opcode == Frame.Opcode.ping else { throw Client.Failure.ended }
+                if isLife {
+                    try client.send(Frame(Frame.Opcode.binary, Array(answer.utf8)))
+                    guard try client.readFrame().text == answer else { throw Client.Failure.ended }
+                } else {
+                    try client.send(Frame(Frame.Opcode.pong, Array(answer.utf8)))
+                }
+                return try client.readFrame().opcode
+            }
+            #expect(opcode == (isLife ? Frame.Opcode.ping : Frame.Opcode.close))
+        }
+        #expect(statistics.pingTimeouts == (isLife ? 0 : 1))
+    }
+
+    @Test(arguments: [nil, Duration.milliseconds(70), .seconds(30)])
+    func `a connection as old as it may be is closed with 1001`(pingInterval: Duration?) async throws {
+        let statistics = try await withServer(
+            .with {
+                $0.pingInterval = pingInterval
+                $0.maxLifetime = .milliseconds(250)
+            }
+        ) { _, port in
+            let code = try await onThread {
+                let client = try Client.webSocket(port: port)
+                var frame = try client.readFrame()
+                while frame.opcode == Frame.Opcode.ping {
+                    try client.send(Frame(Frame.Opcode.pong, frame.payload))
+                    frame = try client.readFrame()
+                }
+                try client.send(.close(frame.closeCode))
+                try client.expectEnd()
+                return frame.closeCode
+            }
+            #expect(code == 1001)
+            try await expectEcho(port: port)
+        }
+        #expect(statistics.lifetimesEnded == 1)
+        #expect(statistics.closeTimeouts == 0)
+    }
+
     @Test func `a peer is not silent because nobody reads what it says`() async throws {
         let gate = Gate()
         let counts = Box<Int>()

@@ -32,7 +32,7 @@ struct WebSocketReceiveTests {
             let frames = try await onThread {
                 let client = try Client.webSocket(port: port)
                 try client.send(exchange.sent.flatMap(\.bytes))
-                let frames = try exchange.received.map { _ in try client.readFrame() }
+                let frames = try exchange.received.map { _ in try client.readMessage() }
                 try client.closeNormally()
                 return frames
             }

@@ -18,7 +18,7 @@ struct WebSocketSendTests {
     private static func readNumbers(_ client: Client) throws -> (numbers: [Int], code: UInt16?) {
         var numbers: [Int] = []
         while true {
-            let frame = try client.readFrame()
+            let frame = try client.readMessage()
             if frame.opcode == Frame.Opcode.close {
                 try client.send(.close(frame.closeCode))
                 client.finish()

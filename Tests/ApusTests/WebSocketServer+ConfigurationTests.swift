@@ -56,6 +56,7 @@ struct WebSocketServerConfigurationTests {
         Mistake("each timeout, in milliseconds, must be from 1 to 4294967295, not -1000") {
             $0.pingInterval = .seconds(-1)
         },
+        Mistake("each timeout, in milliseconds, must be from 1 to 4294967295, not 0") { $0.maxLifetime = .zero },
         Mistake("each timeout, in milliseconds, must be from 1 to 4294967295, not 5000000000") {
             $0.closeTimeout = .seconds(5_000_000)
         },
@@ -88,6 +89,7 @@ struct WebSocketServerConfigurationTests {
                 $0.maxOutboundBytes = .max
                 $0.maxMissedPings = 0
                 $0.pingInterval = nil
+                $0.maxLifetime = .milliseconds(Int(UInt32.max))
                 $0.closeTimeout = .nanoseconds(1)
             })
     }

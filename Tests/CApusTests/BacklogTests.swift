@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(1)))
 struct BacklogTests {
     /// More than any kernel buffers for a client that asks for little.
-    private static let large = (0..<16 << 20).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
+    private static let large = (0..<8 << 20).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
     private static let smallBuffer: Int32 = 4096
 
     /// Runs a script with a client that reads slowly; the server does `onText` for each text that it sends.
@@ -22,6 +22,7 @@ struct BacklogTests {
             let server = try CoreServer(
                 {
                     $0.endpoint.outbound_limit = outboundLimit
+                    $0.endpoint.close_timeout = 60_000
                     $0.endpoint.slow_consumer = policy
                 }, behaviour)
             do {
@@ -105,7 +106,7 @@ struct BacklogTests {
 
     @Test func `who is too slow is told so behind what the socket has begun to take`() async throws {
         let statistics = try await withSlowClient(
-            policy: APUS_SLOW_CONSUMER_CLOSE, outboundLimit: 20 << 20,
+            policy: APUS_SLOW_CONSUMER_CLOSE, outboundLimit: 10 << 20,
             onText: { connection, _ in
                 #expect(connection.send(APUS_OPCODE_BINARY, Self.large) == 0)
                 #expect(connection.send(APUS_OPCODE_BINARY, Self.large) == APUS_ESLOW.rawValue)
@@ -120,10 +121,10 @@ struct BacklogTests {
 
     @Test func `the outbound limit counts what waits`() async throws {
         let statistics = try await withSlowClient(
-            policy: APUS_SLOW_CONSUMER_DROP, outboundLimit: 20 << 20,
+            policy: APUS_SLOW_CONSUMER_DROP, outboundLimit: 10 << 20,
             onText: { connection, _ in
                 #expect(connection.send(APUS_OPCODE_BINARY, Self.large) == 0)
-                #expect(apus_connection_outbound(connection.pointer) > 8 << 20)
+                #expect(apus_connection_outbound(connection.pointer) > 1 << 20)
                 #expect(connection.send(APUS_OPCODE_BINARY, Self.large) == APUS_EDROPPED.rawValue)
             }
         ) { client in
@@ -143,7 +144,7 @@ struct BacklogTests {
         }
         behaviour.onDrain = { drained.put(apus_connection_outbound($0.pointer)) }
         try await onThread { [behaviour] in
-            let server = try CoreServer({ $0.endpoint.outbound_limit = 16 << 20 }, behaviour)
+            let server = try CoreServer({ $0.endpoint.outbound_limit = 8 << 20 }, behaviour)
             defer { server.stop(deadline: 1) }
             let client = try Client.webSocket(port: server.port, receiveBuffer: Self.smallBuffer)
             try client.send(.text("go"))
@@ -151,6 +152,6 @@ struct BacklogTests {
             try client.closeNormally()
             client.close()
         }
-        #expect(try #require(drained.take()) <= 8 << 20)
+        #expect(try #require(drained.take()) <= 4 << 20)
     }
 }

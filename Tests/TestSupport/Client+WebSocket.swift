@@ -52,6 +52,21 @@ extension Client {
             head[0] & 0xf, try read(Int(length)), fin: head[0] & 0x80 != 0, reserved: head[0] >> 4 & 7, key: nil)
     }
 
+    /// Reads one control frame, or a whole message as if it were one frame; control frames between its fragments are
+    /// not expected.
+    public func readMessage() throws -> Frame {
+        var message = try readFrame()
+        while !message.fin {
+            let frame = try readFrame()
+            guard frame.opcode == Frame.Opcode.continuation, frame.reserved == 0 else {
+                throw Failure.malformed("no fragment: \(frame.opcode)")
+            }
+            message.payload += frame.payload
+            message.fin = frame.fin
+        }
+        return message
+    }
+
     /// Reads a whole text message; pings before it are answered.
     public func readText() throws -> String {
         var frame = try readFrame()

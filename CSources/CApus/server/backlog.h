@@ -26,8 +26,8 @@ static inline size_t apus__backlog_queued(const apus_connection *connection)
 }
 
 /* Queues a copy of one whole frame. APUS_OK, or APUS_ENOMEM, which ends the connection: a part may be queued. */
-int apus__backlog_copy(apus_connection *connection, const uint8_t *header, size_t header_len,
-                       const uint8_t *data, size_t len);
+int apus__backlog_copy(apus_connection *connection, const uint8_t *header, size_t header_len, const uint8_t *data,
+                       size_t len);
 
 /* Queues a shared buffer of whole frames; else as apus__backlog_copy. */
 int apus__backlog_share(apus_connection *connection, apus_buffer *buffer);

@@ -6,6 +6,7 @@
 #include "apus/alloc.h"
 #include "apus/close.h"
 #include "server/backlog.h"
+#include "server/keepalive.h"
 
 static apus_connection *connection_of(apus_stream *stream)
 {
@@ -103,33 +104,6 @@ void apus__connection_stop(apus_connection *connection)
     }
 }
 
-/* Nothing came for a whole interval: asks whether the peer is there, or has asked often enough. */
-static void check_peer(apus_connection *connection)
-{
-    const apus_endpoint_config *config = connection->endpoint->config;
-    apus_statistics *statistics = &connection->endpoint->statistics;
-    if (connection->session.state == APUS_STATE_CLOSING) {
-        APUS_COUNT(statistics->close_timeouts, 1);
-        apus__connection_drop(connection, APUS_ETIMEDOUT);
-        return;
-    }
-    /* While nobody takes messages nothing is read, and a Pong would stay unseen: silence is then ours. */
-    if (connection->is_active || !connection->stream.is_reading)
-        connection->pings_missed = 0;
-    else if (connection->pings_missed < config->pings_missed) {
-        connection->pings_missed++;
-        APUS_COUNT(statistics->pings_sent, 1);
-        apus_connection_ping(connection, NULL, 0);
-    } else {
-        APUS_COUNT(statistics->ping_timeouts, 1);
-        apus_connection_close(connection, apus_error_code(APUS_ESILENT), NULL, 0);
-        apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = APUS_ESILENT});
-        apus__connection_finish(connection);
-        return;
-    }
-    apus__connection_set_timeout(connection, config->ping_interval);
-}
-
 static void on_timer(apus_timer *timer)
 {
     apus_connection *connection = APUS_QUEUE_MEMBER(timer, apus_connection, timer);
@@ -142,7 +116,7 @@ static void on_timer(apus_timer *timer)
             apus__connection_finish(connection);
         return;
     case PHASE_OPEN:
-        check_peer(connection);
+        apus__keepalive_check(connection);
         return;
     case PHASE_ENDING:
         apus__connection_drop(connection, APUS_ETIMEDOUT);
@@ -193,8 +167,7 @@ static void on_sent(apus_stream *stream)
     /* A peer that takes a large message has no time to be silent. */
     if (stream->outbound.bytes != 0)
         connection->is_active = true;
-    if (!connection->wants_drain ||
-        apus__backlog_queued(connection) > connection->endpoint->config->outbound_limit / 2)
+    if (!connection->wants_drain || apus__backlog_queued(connection) > connection->endpoint->config->outbound_limit / 2)
         return;
     connection->wants_drain = false;
     connection->endpoint->config->callbacks.on_drain(connection);

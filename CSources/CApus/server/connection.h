@@ -59,7 +59,8 @@ struct apus_connection {
     apus_subscription *subscriptions;
     apus_outbound *backlog; /* NULL while nothing waits in it */
     apus_timer timer;
-    apus_queue node; /* in the endpoint's list */
+    apus_queue node;  /* in the endpoint's list */
+    uint32_t expires; /* when its time is over, in the wheel's ticks; 0: never */
     uint8_t phase;
     uint8_t demand;
     uint8_t pings_missed;
@@ -67,6 +68,7 @@ struct apus_connection {
     bool has_ended; /* on_end was called */
     bool wants_drain;
     bool is_delivering;
+    bool application_pings; /* since the last check */
 };
 
 /* Takes over an accepted socket. APUS_OK, APUS_ENOMEM or a negative errno; then `fd` is still the caller's. */

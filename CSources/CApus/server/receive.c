@@ -6,6 +6,7 @@
 
 #include "apus/alloc.h"
 #include "server/backlog.h"
+#include "server/keepalive.h"
 
 static void count_failure(apus_statistics *statistics, int error)
 {
@@ -38,6 +39,7 @@ static void handle_control(apus_connection *connection, const apus_event *event)
     }
     switch (event->kind) {
     case APUS_EVENT_PONG:
+        apus__keepalive_pong(connection, event->data, event->len);
         connection->endpoint->config->callbacks.on_pong(connection, event->data, event->len);
         return;
     case APUS_EVENT_CLOSE: {

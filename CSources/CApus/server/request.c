@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "apus/alloc.h"
+#include "server/keepalive.h"
 #include "server/listener.h"
 
 void apus__request_free(apus_request *request)
@@ -179,7 +180,7 @@ int apus_connection_accept(apus_connection *connection, apus_text subprotocol, c
     APUS_COUNT(connection->endpoint->statistics.handshakes_accepted, 1);
     connection->phase = PHASE_OPEN;
     apus_session_open(&connection->session);
-    apus__connection_set_timeout(connection, connection->endpoint->config->ping_interval);
+    apus__keepalive_begin(connection);
     apus__stream_set_reading(&connection->stream, true);
     if (!connection->request->is_processing)
         receive_early_frames(connection, 0);

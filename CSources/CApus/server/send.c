@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server/backlog.h"
+#include "server/keepalive.h"
 
 /* The header of a frame with at most 125 bytes, as a server sends it (RFC 6455 §5.2). */
 #define SMALL_HEADER_SIZE 2
@@ -145,6 +146,7 @@ int apus_connection_ping(apus_connection *connection, const uint8_t *data, size_
     ptrdiff_t size = apus_session_control(&connection->session, APUS_OPCODE_PING, data, len, frame);
     if (size < 0)
         return (int)size;
+    apus__keepalive_application_pings(connection);
     return apus__stream_write(&connection->stream, frame, (size_t)size, NULL, 0);
 }
 

@@ -22,6 +22,7 @@ final class ListenerConfig: Sendable {
         config.endpoint.pings_missed = UInt32(configuration.maxMissedPings)
         config.endpoint.close_timeout = UInt32(configuration.closeTimeout.milliseconds)
         config.most_connections = UInt32(configuration.maxConnections)
+        config.endpoint.lifetime = UInt32(configuration.maxLifetime?.milliseconds ?? 0)
         config.endpoint.inbound_limit = configuration.maxInboundBytes
         config.endpoint.outbound_limit = configuration.maxOutboundBytes
         config.endpoint.slow_consumer = apus_slow_consumer(configuration.slowConsumerPolicy)

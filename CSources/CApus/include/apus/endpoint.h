@@ -27,6 +27,7 @@ typedef struct apus_endpoint_config {
     uint32_t ping_interval;     /* ms without a byte from the peer before a Ping; 0: never */
     uint32_t pings_missed;      /* unanswered Pings in a row that end the connection */
     uint32_t close_timeout;     /* ms for the closing handshake */
+    uint32_t lifetime;          /* ms of an open connection, after which it is closed with 1001; 0: no end */
     size_t inbound_limit;       /* bytes of messages not taken yet, past which reading stops */
     size_t outbound_limit;      /* bytes queued for a peer, past which the policy applies */
     apus_slow_consumer slow_consumer;

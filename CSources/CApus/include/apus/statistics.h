@@ -9,32 +9,33 @@
 APUS_ASSUME_NONNULL_BEGIN
 
 /* X(name, words): all are 64-bit counts that only grow, but for those named `…_now`. */
-#define APUS_STATISTICS_MAP(X)                                                                   \
-    X(connections_accepted, "connections taken from the listening socket")                       \
-    X(connections_now, "connections open at present, before or after the opening handshake")     \
-    X(connections_refused, "connections answered with 503, for there were as many as allowed")   \
-    X(accept_failures, "times that no descriptor was left for a new connection")                 \
-    X(requests, "request heads received")                                                        \
-    X(requests_refused, "requests that broke HTTP or a limit on it")                             \
-    X(handshakes_accepted, "opening handshakes completed")                                       \
-    X(handshakes_refused, "opening handshakes that broke RFC 6455, or came from another origin") \
-    X(handshake_timeouts, "connections whose request head took too long")                        \
-    X(origins_refused, "opening handshakes from a page of another origin")                       \
-    X(messages_received, "whole messages from peers")                                            \
-    X(messages_sent, "messages given to the network or its queue")                               \
-    X(bytes_received, "bytes read from sockets")                                                 \
-    X(bytes_sent, "bytes written to sockets")                                                    \
-    X(protocol_errors, "connections failed with 1002")                                           \
-    X(utf8_errors, "connections failed with 1007")                                               \
-    X(size_errors, "connections failed with 1009: a message passed the size limit")              \
-    X(fragment_errors, "connections failed with 1009: a message had too many fragments")         \
-    X(memory_errors, "connections failed with 1011: memory was out")                             \
-    X(messages_dropped, "messages not sent because the outbound queue was full")                 \
-    X(slow_consumers_closed, "connections closed with 1013 because their queue was full")        \
-    X(reads_paused, "times that reading stopped until messages were consumed")                   \
-    X(pings_sent, "pings sent to idle connections")                                              \
-    X(ping_timeouts, "connections ended because no ping was answered")                           \
-    X(close_timeouts, "connections ended because the closing handshake took too long")           \
+#define APUS_STATISTICS_MAP(X)                                                                    \
+    X(connections_accepted, "connections taken from the listening socket")                        \
+    X(connections_now, "connections open at present, before or after the opening handshake")      \
+    X(connections_refused, "connections answered with 503, for there were as many as allowed")    \
+    X(accept_failures, "times that no descriptor was left for a new connection")                  \
+    X(requests, "request heads received")                                                         \
+    X(requests_refused, "requests that broke HTTP or a limit on it")                              \
+    X(handshakes_accepted, "opening handshakes completed")                                        \
+    X(handshakes_refused, "opening handshakes that broke RFC 6455, or came from another origin")  \
+    X(handshake_timeouts, "connections whose request head took too long")                         \
+    X(origins_refused, "opening handshakes from a page of another origin")                        \
+    X(messages_received, "whole messages from peers")                                             \
+    X(messages_sent, "messages given to the network or its queue")                                \
+    X(bytes_received, "bytes read from sockets")                                                  \
+    X(bytes_sent, "bytes written to sockets")                                                     \
+    X(protocol_errors, "connections failed with 1002")                                            \
+    X(utf8_errors, "connections failed with 1007")                                                \
+    X(size_errors, "connections failed with 1009: a message passed the size limit")               \
+    X(fragment_errors, "connections failed with 1009: a message had too many fragments")          \
+    X(memory_errors, "connections failed with 1011: memory was out")                              \
+    X(messages_dropped, "messages not sent because the outbound queue was full")                  \
+    X(slow_consumers_closed, "connections closed with 1013 because their queue was full")         \
+    X(reads_paused, "times that reading stopped until messages were consumed")                    \
+    X(pings_sent, "pings sent to idle connections")                                               \
+    X(ping_timeouts, "connections ended because no ping was answered")                            \
+    X(close_timeouts, "connections ended because the closing handshake took too long")            \
+    X(lifetimes_ended, "connections closed with 1001 because they had lived as long as they may") \
     X(connections_lost, "connections that ended without a closing handshake")
 
 typedef struct apus_statistics {
