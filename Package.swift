@@ -88,6 +88,7 @@ let package = Package(
         // What tests share: a client that blocks, and the headers of CApus that are not public.
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
         .systemLibrary(name: "CApusInternals", path: "Tests/CApusInternals"),
+        .systemLibrary(name: "CMalloc", path: "Tests/CMalloc"),
 
         .testTarget(name: "CApusCoreTests", dependencies: ["CApusCore"], swiftSettings: swiftSettings),
         .testTarget(
@@ -99,6 +100,7 @@ let package = Package(
             name: "ApusTests",
             dependencies: [
                 "Apus",
+                "CMalloc",
                 "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),

@@ -62,7 +62,8 @@ extension WebSocketServer {
         public var originPolicy = OriginPolicy.same
         /// Until a request head has come, from the connection's start or the last response; then 408. 10 s.
         public var handshakeTimeout = Duration.seconds(10)
-        /// Silence after which a Ping is sent; `nil` for never. 30 s. A peer that takes a large message is not silent.
+        /// Silence after which a Ping is sent; `nil` for never. 30 s. A peer that takes a large message is not
+        /// silent.
         public var pingInterval: Duration? = .seconds(30)
         /// Unanswered Pings in a row that end a connection. 2.
         public var maxMissedPings = 2
