@@ -92,6 +92,7 @@ struct EndingTests {
             change: {
                 $0.slowConsumerPolicy = .close
                 $0.maxOutboundBytes = 1000
+                $0.closeTimeout = .seconds(60)  // the last of them has to wait for its turn to read
             },
             handler: { socket in while true { try await socket.send([UInt8](repeating: 0, count: 1 << 20)) } }
         ) { try $0.readClose() },

@@ -6,8 +6,10 @@
  * - A Mutex (module Synchronization) that is contended is taken and given up in the library, by futex.
  * - A continuation that is resumed before its task awaits it hands its result over in the library, by an atomic.
  *
- * The functions below stand before those of the runtime of the same name, call them, and say what they order. */
+ * The functions below stand before those of the runtime of the same name, call them, and say what they order. This file
+ * is compiled without ThreadSanitizer, so that it reports nothing itself. */
 #include <dlfcn.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,23 +22,32 @@
 #define ASYNC __attribute__((swiftasynccall))
 #define CONTEXT __attribute__((swift_async_context)) void *context
 
+typedef struct continuation continuation;
+
+typedef void (*initialize_fn)(void);
 typedef SWIFT void (*lock_fn)(uint32_t thread, SELF);
 typedef SWIFT void (*unlock_fn)(SELF);
-typedef SWIFT void (*resume_fn)(void *task);
-typedef SWIFT void (*throw_fn)(void *task, void *error);
-typedef ASYNC void (*await_fn)(CONTEXT);
+typedef SWIFT void *(*current_fn)(void);
+typedef ASYNC void (*resume_fn)(CONTEXT);
+typedef ASYNC void (*await_fn)(continuation *context);
+
+/* How the runtime's ContinuationAsyncContext begins. */
+struct continuation {
+    void *parent;
+    resume_fn resume;
+    size_t flags;
+};
+
+/* The flag of a continuation that resumes on a certain executor, for which the runtime makes a job. */
+#define SWITCHES_EXECUTOR 2
 
 void __tsan_acquire(void *address);
 void __tsan_release(void *address);
-SWIFT void *swift_task_getCurrent(void);
 
 void __tsan_on_initialize(void);
 SWIFT void lock_slow(uint32_t thread, SELF) __asm__(LOCK);
 SWIFT void unlock_slow(SELF) __asm__(UNLOCK);
-SWIFT void swift_continuation_resume(void *task);
-SWIFT void swift_continuation_throwingResume(void *task);
-SWIFT void swift_continuation_throwingResumeWithError(void *task, void *error);
-ASYNC void swift_continuation_await(CONTEXT);
+ASYNC void swift_continuation_await(continuation *context);
 
 /* The runtime's function behind ours. */
 static void *next(const char *name)
@@ -52,7 +63,9 @@ static void *next(const char *name)
 /* Called by ThreadSanitizer once it is ready. */
 void __tsan_on_initialize(void)
 {
-    ((void (*)(void))next("__tsan_on_initialize"))();
+    initialize_fn initialize = (initialize_fn)dlsym(RTLD_NEXT, "__tsan_on_initialize");
+    if (initialize != NULL) /* an executable without Swift has none */
+        initialize();
 }
 
 SWIFT void lock_slow(uint32_t thread, SELF)
@@ -67,27 +80,24 @@ SWIFT void unlock_slow(SELF)
     ((unlock_fn)next(UNLOCK))(handle);
 }
 
-SWIFT void swift_continuation_resume(void *task)
+/* Where the continuation that this thread awaits goes on, if it has been resumed already. */
+static _Thread_local resume_fn goes_on;
+
+/* Whoever resumed it has told so of its task: the runtime does that before it looks whether anybody awaits. */
+static ASYNC void go_on(CONTEXT)
 {
-    __tsan_release(task);
-    ((resume_fn)next("swift_continuation_resume"))(task);
+    __tsan_acquire(((current_fn)next("swift_task_getCurrent"))());
+    __attribute__((musttail)) return goes_on(context);
 }
 
-SWIFT void swift_continuation_throwingResume(void *task)
-{
-    __tsan_release(task);
-    ((resume_fn)next("swift_continuation_throwingResume"))(task);
-}
-
-SWIFT void swift_continuation_throwingResumeWithError(void *task, void *error)
-{
-    __tsan_release(task);
-    ((throw_fn)next("swift_continuation_throwingResumeWithError"))(task, error);
-}
-
-ASYNC void swift_continuation_await(CONTEXT)
+/* The runtime calls `context->resume` only from here, on this thread, and where the continuation has been resumed
+ * already. One that is resumed later goes on as a job, of which the runtime tells ThreadSanitizer itself. */
+ASYNC void swift_continuation_await(continuation *context)
 {
     await_fn await = (await_fn)next("swift_continuation_await");
-    __tsan_acquire(swift_task_getCurrent());
+    if ((context->flags & SWITCHES_EXECUTOR) == 0) {
+        goes_on = context->resume;
+        context->resume = go_on;
+    }
     __attribute__((musttail)) return await(context);
 }
