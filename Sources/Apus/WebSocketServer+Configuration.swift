@@ -69,8 +69,8 @@ extension WebSocketServer {
         public var maxMissedPings = 2
         /// For the closing handshake. 5 s.
         public var closeTimeout = Duration.seconds(5)
-        /// How long a WebSocket may stay open; then it is closed with 1001, and clients that come again are spread anew.
-        /// `nil` for as long as it likes.
+        /// How long a WebSocket may stay open; then it is closed with 1001, and a client that comes again may find
+        /// another server. `nil` for as long as it likes.
         public var maxLifetime: Duration?
         /// For all connections to end when the server stops; what is left then is dropped. 10 s.
         public var stopDeadline = Duration.seconds(10)

@@ -30,7 +30,7 @@ struct WebSocketServerRunTests {
         ) { _, port in
             let clients = try await onThread { try (0..<12).map { _ in try Client.webSocket(port: port) } }
             Task.detached {
-                await stopped.pass()
+                await stopped.pass(evenIfCancelled: true)
                 codes.put(try await onThread { try clients.map { try $0.readClose() } })
             }
             stopped.open()
@@ -91,7 +91,7 @@ struct WebSocketServerRunTests {
             try await server.run(
                 onListening: { addresses.put($0) },
                 http: { _ in
-                    await gate.pass()
+                    await gate.pass(evenIfCancelled: true)
                     return .text("still answered")
                 },
                 handler: echo)
@@ -129,7 +129,7 @@ struct WebSocketServerRunTests {
             try await server.run(
                 onListening: { addresses.put($0) },
                 upgrade: { _ in
-                    await gate.pass()
+                    await gate.pass(evenIfCancelled: true)
                     return .accept()
                 },
                 handler: echo)

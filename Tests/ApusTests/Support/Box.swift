@@ -55,8 +55,9 @@ final class Gate: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Returns once the gate is open, or the task is cancelled: a test that fails must not hang.
-    func pass() async {
+    /// Returns once the gate is open; unless told otherwise also when the task is cancelled, so that a test that fails
+    /// does not hang.
+    func pass(evenIfCancelled isStubborn: Bool = false) async {
         let number = state.withLock { state in
             state.lastWaiter += 1
             return state.lastWaiter
@@ -64,13 +65,14 @@ final class Gate: Sendable {
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let mayPass = state.withLock { state in
-                    let mayPass = state.isOpen || Task.isCancelled
+                    let mayPass = state.isOpen || (!isStubborn && Task.isCancelled)
                     if !mayPass { state.waiters[number] = continuation }
                     return mayPass
                 }
                 if mayPass { continuation.resume() }
             }
         } onCancel: {
+            if isStubborn { return }
             state.withLock { $0.waiters.removeValue(forKey: number) }?.resume()
         }
     }
