@@ -13,12 +13,14 @@ import ArgumentParser
 @main
 struct EchoServer: AsyncParsableCommand {
     enum Mode: String, ExpressibleByArgument, CaseIterable { case echo, broadcast }
+    enum SlowConsumer: String, ExpressibleByArgument, CaseIterable { case suspend, drop, close }
 
     @Option(help: "The address to listen on.") var host = "127.0.0.1"
     @Option(help: "The port; 0 for any free one.") var port: Int
     @Option(help: "Event loops, each a thread.") var threads = 1
     @Option(help: "Whether a message goes back to its sender or on to all clients.") var mode = Mode.echo
     @Option(help: "The largest message, in bytes.") var maxMessage = 64 << 20
+    @Option(help: "What happens to a message for a client that does not read.") var slowConsumer = SlowConsumer.suspend
     @Flag(help: "Receive borrowed bytes in a closure, rather than messages in a loop.") var borrowed = false
 
     func run() async throws {
@@ -26,6 +28,12 @@ struct EchoServer: AsyncParsableCommand {
         configuration.threads = threads
         configuration.maxMessageBytes = maxMessage
         configuration.maxFragments = 1 << 17  // the Autobahn|Testsuite sends 65,536 of 64 bytes (case 9.3.1)
+        configuration.slowConsumerPolicy =
+            switch slowConsumer {
+            case .suspend: .suspendSender
+            case .drop: .dropMessage
+            case .close: .close
+            }
         let server = try WebSocketServer(configuration: configuration)
         let everybody = server.topic("everybody")
         let handler: WebSocketServer.Handler =
