@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "apus/ip.h"
 #include "wire/text.h"
 
 #define MOST_PORT 65535
@@ -12,61 +13,11 @@ static bool is_at(apus_text text, size_t at, char character)
     return at < text.len && text.data[at] == character;
 }
 
-/* dec-octet: 0 to 255 without leading zeros. */
-static bool is_octet(apus_text text)
-{
-    if (text.len == 0 || text.len > 3 || (text.len > 1 && text.data[0] == '0'))
-        return false;
-    unsigned value = 0;
-    for (size_t i = 0; i < text.len; i++)
-        value = value * 10 + (unsigned)(text.data[i] - '0');
-    return value <= 255;
-}
-
-static bool is_ipv4(apus_text text)
-{
-    size_t at = 0;
-    for (int i = 0; i < 4; i++) {
-        size_t digits = apus__text_count(text, at, APUS__CLASS_DIGIT);
-        if (!is_octet(apus__text_slice(text, at, at + digits)))
-            return false;
-        at += digits;
-        if (i < 3 && !is_at(text, at++, '.'))
-            return false;
-    }
-    return at == text.len;
-}
-
-/* IPv6address: eight groups of one to four digits, the last two perhaps as IPv4; "::" once for one group or more. */
+/* An IPv6 address as it stands in brackets: one with an IPv4 address alone is of the other form. */
 static bool is_ipv6(apus_text text)
 {
-    bool has_gap = is_at(text, 0, ':') && is_at(text, 1, ':');
-    size_t at = has_gap ? 2 : 0;
-    unsigned groups = 0;
-    while (at < text.len) {
-        size_t digits = apus__text_count(text, at, APUS__CLASS_HEX);
-        if (is_at(text, at + digits, '.')) {
-            if (!is_ipv4(apus__text_slice(text, at, text.len)))
-                return false;
-            groups += 2;
-            break;
-        }
-        if (digits == 0 || digits > 4)
-            return false;
-        groups++;
-        at += digits;
-        if (at == text.len)
-            break;
-        if (!is_at(text, at++, ':') || at == text.len)
-            return false;
-        if (is_at(text, at, ':')) {
-            if (has_gap)
-                return false;
-            has_gap = true;
-            at++;
-        }
-    }
-    return has_gap ? groups < 8 : groups == 8;
+    apus_ip ip;
+    return text.len != 0 && memchr(text.data, ':', text.len) != NULL && apus_ip_parse(&ip, text);
 }
 
 /* The length of the reg-name (IPv4 addresses are of its form too) at the start; it ends before a broken "%". */

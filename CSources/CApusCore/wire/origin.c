@@ -1,5 +1,6 @@
 /* Whether a page may open this connection (RFC 6455 §10.2). An origin is a scheme, a host and a port, serialized as
  * RFC 6454 §6.2 says, with nothing behind them. */
+#include "apus/forwarded.h"
 #include "apus/handshake.h"
 #include "wire/authority.h"
 #include "wire/text.h"
@@ -22,22 +23,36 @@ static bool find_authority(const apus_head *head, apus__authority *out)
     return host != NULL && apus__authority_parse(out, host->value);
 }
 
+/* Whether a page may open the connection to `target`, with the scheme that the page must then have, if it is known. */
+static bool is_same_origin(const apus_head *head, const apus__authority *target, apus_scheme scheme)
+{
+    apus_text origin = apus_head_find(head, "origin")->value;
+    apus_text page_scheme, text;
+    apus__authority page;
+    if (!apus__uri_split(origin, &page_scheme, &text) || text.data + text.len != origin.data + origin.len)
+        return false;
+    int32_t port = default_port(page_scheme);
+    if (port == APUS__NO_PORT || !apus__authority_parse(&page, text))
+        return false;
+    if (scheme != APUS_SCHEME_UNKNOWN && port != (scheme == APUS_SCHEME_HTTPS ? 443 : 80))
+        return false;
+    int32_t page_port = page.port != APUS__NO_PORT ? page.port : port;
+    int32_t target_port = target->port != APUS__NO_PORT ? target->port : port;
+    return page_port == target_port && apus__text_is_same_in_any_case(page.host, target->host);
+}
+
 bool apus_handshake_is_same_origin(const apus_head *head)
+{
+    return apus_forwarded_is_same_origin(&(apus_forwarded){.host = APUS__TEXT("")}, head);
+}
+
+bool apus_forwarded_is_same_origin(const apus_forwarded *forwarded, const apus_head *head)
 {
     size_t count = apus_head_count(head, "origin");
     if (count == 0)
         return true;
-    if (count > 1)
-        return false;
-    apus_text origin = apus_head_find(head, "origin")->value;
-    apus_text scheme, text;
-    apus__authority page, target;
-    if (!apus__uri_split(origin, &scheme, &text) || text.data + text.len != origin.data + origin.len)
-        return false;
-    int32_t port = default_port(scheme);
-    if (port == APUS__NO_PORT || !apus__authority_parse(&page, text) || !find_authority(head, &target))
-        return false;
-    int32_t page_port = page.port != APUS__NO_PORT ? page.port : port;
-    int32_t target_port = target.port != APUS__NO_PORT ? target.port : port;
-    return page_port == target_port && apus__text_is_same_in_any_case(page.host, target.host);
+    apus__authority target;
+    bool is_known =
+        forwarded->host.len != 0 ? apus__authority_parse(&target, forwarded->host) : find_authority(head, &target);
+    return count == 1 && is_known && is_same_origin(head, &target, forwarded->scheme);
 }

@@ -41,6 +41,12 @@ static inline uint8_t apus__to_lower(uint8_t byte)
     return byte >= 'A' && byte <= 'Z' ? byte | 0x20 : byte;
 }
 
+/* The value of a digit of the class HEX. */
+static inline uint8_t apus__hex_value(uint8_t digit)
+{
+    return apus__is(digit, APUS__CLASS_DIGIT) ? digit - '0' : apus__to_lower(digit) - 'a' + 10;
+}
+
 /* How many of the `len` bytes at `data`, from the first on, are of the class FIELD. */
 size_t apus__count_field_bytes(const uint8_t *data, size_t len);
 
