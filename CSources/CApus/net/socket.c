@@ -163,6 +163,22 @@ int apus_socket_peer(int fd, apus_address *out)
     return describe(&storage, len, out);
 }
 
+int apus_socket_peer_ip(int fd, apus_ip *out)
+{
+    struct sockaddr_storage storage = {0};
+    socklen_t len = sizeof storage;
+    if (getpeername(fd, (struct sockaddr *)&storage, &len) != 0)
+        return -errno;
+    if (storage.ss_family == AF_INET6) {
+        memcpy(out->bytes, &((const struct sockaddr_in6 *)&storage)->sin6_addr, sizeof out->bytes);
+        return APUS_OK;
+    }
+    if (storage.ss_family != AF_INET)
+        return APUS_EINVAL;
+    *out = apus_ip_from_v4((const uint8_t *)&((const struct sockaddr_in *)&storage)->sin_addr);
+    return APUS_OK;
+}
+
 void apus_socket_close(int fd)
 {
     close(fd);

@@ -33,11 +33,6 @@ uint64_t apus_connection_id(const apus_connection *connection)
     return connection->id;
 }
 
-int apus_connection_peer(const apus_connection *connection, apus_address *out)
-{
-    return apus_socket_peer(connection->stream.fd, out);
-}
-
 void apus__connection_set_timeout(apus_connection *connection, uint32_t delay)
 {
     connection->is_active = false;
@@ -83,6 +78,8 @@ void apus__connection_drop(apus_connection *connection, int error)
 
 void apus_connection_abort(apus_connection *connection)
 {
+    if (connection->phase == PHASE_REQUEST)
+        apus__response_break(connection);
     apus__connection_drop(connection, APUS_ECLOSED);
 }
 
@@ -109,11 +106,7 @@ static void on_timer(apus_timer *timer)
     apus_connection *connection = APUS_QUEUE_MEMBER(timer, apus_connection, timer);
     switch ((enum connection_phase)connection->phase) {
     case PHASE_HEAD:
-        APUS_COUNT(connection->endpoint->statistics.handshake_timeouts, 1);
-        if (connection->request->bytes.len != 0)
-            apus__request_refuse(connection, APUS_ETIMEDOUT);
-        else
-            apus__connection_finish(connection);
+        apus__request_time_out(connection);
         return;
     case PHASE_OPEN:
         apus__keepalive_check(connection);
@@ -121,7 +114,9 @@ static void on_timer(apus_timer *timer)
     case PHASE_ENDING:
         apus__connection_drop(connection, APUS_ETIMEDOUT);
         return;
-    case PHASE_REQUEST: /* the application may take its time */
+    case PHASE_REQUEST: /* the application may take its time, but not the peer */
+        apus__content_time_out(connection);
+        return;
     case PHASE_GONE:
         return;
     }
@@ -145,6 +140,7 @@ static void on_end(apus_stream *stream, int error)
     if (error == 0 && connection->phase == PHASE_REQUEST && !connection->request->is_upgrade) {
         connection->request->keep_alive = false;
         apus__stream_set_reading(stream, false);
+        apus__content_lose(connection);
         return;
     }
     if (connection->phase == PHASE_OPEN)
@@ -202,6 +198,7 @@ int apus__connection_open(apus_endpoint *endpoint, int fd)
     connection->request = apus_calloc(1, sizeof *connection->request);
     if (connection->request == NULL)
         goto free_connection;
+    connection->request->content.is_whole = true;
     error = apus__stream_open(&connection->stream, endpoint->loop, fd, &stream_callbacks, &endpoint->statistics);
     if (error != APUS_OK)
         goto free_request;

@@ -2,13 +2,12 @@
 #ifndef APUS_SERVER_CONNECTION_H
 #define APUS_SERVER_CONNECTION_H
 
-#include "apus/bytes.h"
 #include "apus/connection.h"
-#include "apus/handshake.h"
 #include "apus/queue.h"
 #include "apus/session.h"
 #include "net/stream.h"
 #include "server/endpoint.h"
+#include "server/request.h"
 
 typedef struct apus_subscription apus_subscription;
 
@@ -22,17 +21,6 @@ enum connection_phase {
     PHASE_ENDING,  /* the last bytes are on their way; what comes is ignored until the peer ends too */
     PHASE_GONE,    /* the socket is closed */
 };
-
-/* What a connection needs only while it speaks HTTP. */
-typedef struct apus_request {
-    apus_bytes bytes; /* a head that came in pieces; requests that came before the answer to this one */
-    apus_head_scanner scanner;
-    bool is_upgrade;
-    bool is_head; /* the method is HEAD */
-    bool keep_alive;
-    bool is_processing; /* `bytes` or the read buffer are being read above us on the stack */
-    char accept[APUS_ACCEPT_SIZE];
-} apus_request;
 
 /* A message that waits to be taken. */
 typedef struct apus_waiting {
@@ -92,7 +80,11 @@ void apus__connection_stop(apus_connection *connection);
 /* Bytes of HTTP; while an answer is awaited they are kept (request.c). */
 void apus__request_receive(apus_connection *connection, uint8_t *data, size_t len);
 
-/* A refusal of our own: status and words from the table of errors; then the connection ends. */
+/* No head came for so long (request.c). */
+void apus__request_time_out(apus_connection *connection);
+
+/* A refusal of our own: status and words from the table of errors; then the connection ends
+ * (response.c). */
 void apus__request_refuse(apus_connection *connection, int error);
 
 void apus__request_free(apus_request *request);

@@ -9,6 +9,8 @@ void apus_endpoint_config_init(apus_endpoint_config *config, apus_role role)
         .session = {.role = role, .limits = {.size = 1 << 20, .fragments = 4096}},
         .head = {.size = APUS_HEAD_DEFAULT_SIZE, .fields = APUS_HEAD_MOST_FIELDS},
         .handshake_timeout = 10000,
+        .body_limit = 1 << 20,
+        .body_timeout = 30000,
         .ping_interval = 30000,
         .pings_missed = 2,
         .close_timeout = 5000,

@@ -18,7 +18,11 @@
 
 void apus_listener_config_init(apus_listener_config *config)
 {
-    *config = (apus_listener_config){.most_connections = 100000, .origin_policy = APUS_ORIGIN_SAME};
+    *config = (apus_listener_config){
+        .most_connections = 100000,
+        .origin_policy = APUS_ORIGIN_SAME,
+        .forwarding = APUS_FORWARDING_X,
+    };
     apus_endpoint_config_init(&config->endpoint, APUS_ROLE_SERVER);
 }
 

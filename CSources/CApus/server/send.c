@@ -126,10 +126,13 @@ void apus__connection_share(apus_connection *connection, apus_buffer *frame)
 
 bool apus_connection_want_drain(apus_connection *connection)
 {
+    bool is_answering = connection->phase == PHASE_REQUEST && connection->stream.error == 0;
     /* Half of the limit is not enough for every message that was refused; an empty queue is. */
-    if (!is_writable(connection) || apus__backlog_queued(connection) == 0)
+    if (!(is_answering || is_writable(connection)) || apus__backlog_queued(connection) == 0)
         return false;
     connection->wants_drain = true;
+    if (is_answering)
+        apus__content_set_timeout(connection);
     return true;
 }
 

@@ -11,6 +11,8 @@ final class CoreServer: @unchecked Sendable {
     /// What the core has told, in order.
     enum Event: Equatable, Sendable {
         case request(String, isUpgrade: Bool)
+        case body([UInt8])
+        case bodyEnd(apus_error)
         case message(apus_opcode, [UInt8])
         case drain
         case pong([UInt8])
@@ -32,6 +34,8 @@ final class CoreServer: @unchecked Sendable {
         }
         /// Sends it back.
         var onMessage: @Sendable (Connection, apus_opcode, [UInt8]) -> Void = { $0.send($1, $2) }
+        var onBody: @Sendable (Connection) -> Void = { $0.demandBody() }
+        var onBodyEnd: @Sendable (Connection, apus_error) -> Void = { _, _ in }
         var onDrain: @Sendable (Connection) -> Void = { _ in }
         var onPong: @Sendable (Connection) -> Void = { _ in }
         var onEnd: @Sendable (Connection) -> Void = { _ in }
@@ -171,6 +175,14 @@ final class CoreServer: @unchecked Sendable {
             server(pointer)?.note(.request(target, isUpgrade: isUpgrade))
             server(pointer)?.behaviour.onRequest(Connection(pointer: pointer), target, isUpgrade)
         },
+        on_body: { pointer, data, len in
+            server(pointer)?.note(.body(Array(UnsafeBufferPointer(start: data, count: len))))
+            server(pointer)?.behaviour.onBody(Connection(pointer: pointer))
+        },
+        on_body_end: { pointer, error in
+            server(pointer)?.note(.bodyEnd(apus_error(rawValue: error)))
+            server(pointer)?.behaviour.onBodyEnd(Connection(pointer: pointer), apus_error(rawValue: error))
+        },
         on_message: { pointer, message in
             let payload = Array(UnsafeRawBufferPointer(start: message.pointee.data, count: message.pointee.len))
             server(pointer)?.note(.message(message.pointee.opcode, payload))
@@ -216,6 +228,21 @@ struct Connection: @unchecked Sendable {
     func respond(_ status: UInt32, _ body: [UInt8] = [], fields: [(String, String)] = []) -> CInt {
         withFields(fields) { apus_connection_respond(pointer, status, $0.baseAddress, $0.count, body, body.count) }
     }
+
+    @discardableResult
+    func demandBody() -> CInt { apus_connection_demand_body(pointer) }
+
+    /// Begins an answer of that length, or of one that is not known.
+    @discardableResult
+    func begin(_ status: UInt32, _ length: UInt64 = .max) -> CInt {
+        apus_connection_begin(pointer, status, nil, 0, length)
+    }
+
+    @discardableResult
+    func write(_ bytes: [UInt8]) -> CInt { apus_connection_write(pointer, bytes, bytes.count) }
+
+    @discardableResult
+    func end() -> CInt { apus_connection_end(pointer) }
 
     func demand(_ demand: apus_demand) { apus_connection_demand(pointer, demand) }
 

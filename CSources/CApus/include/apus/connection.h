@@ -10,6 +10,7 @@
 
 #include "apus/buffer.h"
 #include "apus/error.h"
+#include "apus/forwarded.h"
 #include "apus/frame.h"
 #include "apus/head.h"
 #include "apus/loop.h"
@@ -40,6 +41,12 @@ typedef struct apus_connection_callbacks {
     /* A request has come: answer it, now or later, with accept (only `is_upgrade`), or respond. `head` is valid during
      * the call. */
     void (*on_request)(apus_connection *connection, const apus_head *head, bool is_upgrade);
+    /* Content of the request that was demanded, and is there during the call; `len` is at least 1. */
+    void (*on_body)(apus_connection *connection, const uint8_t *data, size_t len);
+    /* The answer to a demand where no content is left: all of it has come (APUS_OK), or what kept it from coming:
+     * APUS_ECHUNK, APUS_EBODYSIZE, APUS_EBODYTIME, APUS_ELOST. The request still is to be answered; the connection
+     * ends after that. */
+    void (*on_body_end)(apus_connection *connection, int error);
     /* A message that was demanded. */
     void (*on_message)(apus_connection *connection, const apus_incoming *message);
     /* A part of the outbound queue has left, and at most half of its limit is left; after apus_connection_want_drain,
@@ -70,18 +77,47 @@ void *_Nullable apus_connection_endpoint_context(const apus_connection *connecti
 /* A number that no other connection of the server ever has. */
 uint64_t apus_connection_id(const apus_connection *connection);
 
-/* The peer's address; APUS_OK or a negative errno. */
+/* The peer's address; APUS_OK or a negative errno. Until an upgrade is accepted, and where proxies are trusted, it is
+ * the address of the client behind them, as far as they tell. */
 int apus_connection_peer(const apus_connection *connection, apus_address *out);
+
+/* What else trusted proxies tell of the request, while on_request is called; NULL where none is trusted. */
+const apus_forwarded *_Nullable apus_connection_forwarded(const apus_connection *connection);
+
+/* Asks for content of the request that waits: on_body follows, or on_body_end, once, perhaps during this call. Until
+ * it is asked for, content is not read, and TCP holds the peer back; a client that awaits 100 (Continue) gets it at
+ * the first call. What nobody has asked for when the request is answered is skipped, or the connection ends.
+ * APUS_OK, APUS_EINVAL (no request waits, or content is demanded already), or APUS_ENOMEM. */
+int apus_connection_demand_body(apus_connection *connection);
 
 /* Completes the opening handshake (RFC 6455 §4.2.2) with the subprotocol, unless it is empty, and further fields.
  * APUS_OK, APUS_EFIELD (nothing is sent; answer otherwise), APUS_EINVAL (no upgrade is waiting), or APUS_ENOMEM. */
 int apus_connection_accept(apus_connection *connection, apus_text subprotocol, const apus_field *_Nullable fields,
                            size_t count);
 
-/* Answers the request that waits. Content-Length, Date and Connection are added; a HEAD gets no body.
+/* Answers the request that waits. Content-Length, Date and Connection are added, and those that `fields` holds left out
+ * (but "Connection: close" ends the connection); a HEAD gets no body.
  * APUS_OK, APUS_EFIELD (nothing is sent; answer otherwise), APUS_EINVAL (none is waiting), or APUS_ENOMEM. */
 int apus_connection_respond(apus_connection *connection, unsigned status, const apus_field *_Nullable fields,
                             size_t count, const uint8_t *_Nullable body, size_t body_len);
+
+/* The content's length is not known. */
+#define APUS_LENGTH_UNKNOWN UINT64_MAX
+
+/* Begins to answer the request that waits, with content of `len` bytes that is still to be written. Where the length
+ * is not known, the content goes in chunks, or for HTTP/1.0 to the connection's end. The same errors as respond. */
+int apus_connection_begin(apus_connection *connection, unsigned status, const apus_field *_Nullable fields,
+                          size_t count, uint64_t len);
+
+/* Sends content of the answer that was begun; left out where the answer has none (to HEAD; with 204, 205 and 304).
+ *
+ * APUS_OK, APUS_ECLOSED (there is no such answer, or nobody to take it), APUS_ENOMEM, APUS_EINVAL (more than was said),
+ * or APUS_EFULL: nothing was sent, and is to be tried again after on_drain (apus_connection_want_drain). */
+int apus_connection_write(apus_connection *connection, const uint8_t *_Nullable data, size_t len);
+
+/* Ends the answer that was begun. APUS_OK, APUS_ECLOSED, APUS_ENOMEM, or APUS_EINVAL: less was written than was said,
+ * so the connection is dropped. */
+int apus_connection_end(apus_connection *connection);
 
 /* Says what to do with messages from now on; the first is DEMAND_NONE. */
 void apus_connection_demand(apus_connection *connection, apus_demand demand);

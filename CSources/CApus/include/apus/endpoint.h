@@ -24,6 +24,8 @@ typedef struct apus_endpoint_config {
     apus_session_config session;
     apus_head_limits head;
     uint32_t handshake_timeout; /* ms from the connection's start, or the last answer, to the end of a head */
+    uint64_t body_limit;        /* bytes of a request's content */
+    uint32_t body_timeout;      /* ms without content that is awaited, or without room for more of an answer */
     uint32_t ping_interval;     /* ms without a byte from the peer before a Ping; 0: never */
     uint32_t pings_missed;      /* unanswered Pings in a row that end the connection */
     uint32_t close_timeout;     /* ms for the closing handshake */

@@ -2,12 +2,15 @@
 #ifndef APUS_LISTENER_H
 #define APUS_LISTENER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "apus/endpoint.h"
 #include "apus/error.h"
+#include "apus/forwarded.h"
 #include "apus/head.h"
+#include "apus/ip.h"
 #include "apus/loop.h"
 #include "apus/macros.h"
 #include "apus/statistics.h"
@@ -20,6 +23,12 @@ typedef enum apus_origin_policy {
     APUS_ORIGIN_ANY,
 } apus_origin_policy;
 
+/* Whether connections begin with a header of the PROXY protocol, version 1 or 2. */
+typedef enum apus_proxy_protocol {
+    APUS_PROXY_PROTOCOL_OFF,
+    APUS_PROXY_PROTOCOL_REQUIRED, /* from a trusted address; any other connection is dropped */
+} apus_proxy_protocol;
+
 /* What the listeners of a server share; outlives them. */
 typedef struct apus_listener_config {
     apus_endpoint_config endpoint;
@@ -27,6 +36,11 @@ typedef struct apus_listener_config {
     apus_origin_policy origin_policy;
     const apus_text *_Nullable origins; /* allowed beside the server's own, such as "https://example.org" */
     size_t origin_count;
+    const apus_ip_range *_Nullable trusted; /* addresses of proxies, which may tell whom they speak for */
+    size_t trusted_count;
+    bool trusts_unix; /* whoever connects over a Unix socket is such a proxy */
+    apus_proxy_protocol proxy_protocol;
+    apus_forwarding forwarding; /* the fields that the proxies set */
 } apus_listener_config;
 
 /* Fills in every limit and timeout with its default; callbacks are the caller's to set. */

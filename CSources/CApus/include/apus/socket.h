@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "apus/error.h"
+#include "apus/ip.h"
 #include "apus/macros.h"
 
 APUS_ASSUME_NONNULL_BEGIN
@@ -37,6 +38,9 @@ int apus_socket_local(int fd, apus_address *out);
 
 /* The address at the other end; APUS_OK or a negative errno. */
 int apus_socket_peer(int fd, apus_address *out);
+
+/* The same as bytes; APUS_OK, a negative errno, or APUS_EINVAL where it is a Unix socket. */
+int apus_socket_peer_ip(int fd, apus_ip *out);
 
 /* Closes a descriptor that no loop has taken. */
 void apus_socket_close(int fd);

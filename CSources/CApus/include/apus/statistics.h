@@ -16,6 +16,10 @@ APUS_ASSUME_NONNULL_BEGIN
     X(accept_failures, "times that no descriptor was left for a new connection")                  \
     X(requests, "request heads received")                                                         \
     X(requests_refused, "requests that broke HTTP or a limit on it")                              \
+    X(content_size_errors, "requests whose content passed the size limit")                        \
+    X(content_errors, "requests whose content was malformed, or cut off")                         \
+    X(content_timeouts, "requests whose content took too long, or that of their answers")         \
+    X(proxy_errors, "connections dropped for want of a PROXY header from a trusted address")      \
     X(handshakes_accepted, "opening handshakes completed")                                        \
     X(handshakes_refused, "opening handshakes that broke RFC 6455, or came from another origin")  \
     X(handshake_timeouts, "connections whose request head took too long")                         \

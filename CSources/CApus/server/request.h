@@ -1,0 +1,102 @@
+/* What a connection needs only while it speaks HTTP, for the files that do: request.c, content.c, response.c, peer.c.
+ */
+#ifndef APUS_SERVER_REQUEST_H
+#define APUS_SERVER_REQUEST_H
+
+#include "apus/bytes.h"
+#include "apus/chunked.h"
+#include "apus/connection.h"
+#include "apus/forwarded.h"
+#include "apus/handshake.h"
+#include "apus/ip.h"
+
+/* The content of the request that is being answered. All zero is one that is malformed; see apus__content_begin. */
+typedef struct apus_content {
+    uint64_t left;        /* bytes that are to come, or, in chunks, that may come */
+    apus_chunked chunked; /* how far it is read, in chunks */
+    int error;            /* what broke it */
+    bool is_chunked;
+    bool is_whole; /* nothing of it is to come */
+    bool is_demanded;
+    bool awaits_continue; /* the client holds it back until it is asked for (RFC 9110 §10.1.1) */
+} apus_content;
+
+/* How an answer whose content comes in pieces says where it ends. */
+typedef enum apus_framing {
+    APUS_FRAMING_NONE, /* no answer is under way */
+    APUS_FRAMING_LENGTH,
+    APUS_FRAMING_CHUNKED,
+    APUS_FRAMING_CLOSE, /* with the connection: for HTTP/1.0 */
+    APUS_FRAMING_BARE,  /* to HEAD, and with statuses that have no content: whatever is written is left out */
+} apus_framing;
+
+/* Who is at the other end; only where proxies are trusted. */
+typedef struct apus_peer {
+    apus_address address; /* the socket's peer, or whom the PROXY protocol names */
+    bool is_trusted;      /* it is a proxy, whose word about others counts */
+    bool awaits_header;   /* of the PROXY protocol */
+    bool has_client;
+    apus_address client;             /* of the present request, by the fields that proxies add */
+    const apus_forwarded *forwarded; /* what else they tell; NULL but during on_request */
+} apus_peer;
+
+typedef struct apus_request {
+    apus_bytes bytes; /* a head that came in pieces; content and requests that nobody has asked for yet */
+    apus_head_scanner scanner;
+    apus_content content;
+    uint64_t answer_left; /* bytes of the answer's Content-Length that are not written yet */
+    size_t outbound_mark; /* bytes queued when the timer was armed */
+    apus_peer *peer;      /* NULL where no proxy is trusted */
+    uint8_t framing;      /* of the answer: apus_framing */
+    uint8_t minor_version;
+    bool is_upgrade;
+    bool is_head; /* the method is HEAD */
+    bool keep_alive;
+    bool is_placed;     /* `peer` was looked for */
+    bool has_ended;     /* the peer has sent its last byte */
+    bool is_processing; /* `bytes` or the read buffer are being read above us on the stack */
+    char accept[APUS_ACCEPT_SIZE];
+} apus_request;
+
+/* Goes on with the bytes that were kept (request.c). */
+void apus__request_process_kept(apus_connection *connection);
+
+/* The answer is on its way: awaits the next request, or ends the connection (request.c). */
+void apus__request_end(apus_connection *connection);
+
+/* The connection is about to end in the middle of an answer: its end must not pass for the content's (response.c). */
+void apus__response_break(apus_connection *connection);
+
+/* Takes note of the content that a head announces: APUS_OK, APUS_ECODING, APUS_EEXPECT, or APUS_EBODYSIZE. */
+int apus__content_begin(apus_connection *connection, const apus_head *head);
+
+/* Takes content from the `len` bytes at `data` and gives it to the application, which has demanded it. Returns how many
+ * bytes were taken; the others are no content, or not demanded. */
+size_t apus__content_deliver(apus_connection *connection, uint8_t *data, size_t len);
+
+/* Takes content that nobody will ask for. After an error, or past a bound, it ends the connection. */
+size_t apus__content_discard(apus_connection *connection, uint8_t *data, size_t len);
+
+/* An answer has ended before its request has. False where the rest of the content is not worth waiting for. */
+bool apus__content_abandon(apus_connection *connection);
+
+/* The peer has sent its last byte. */
+void apus__content_lose(apus_connection *connection);
+
+/* Neither content nor room for an answer's came for so long. */
+void apus__content_time_out(apus_connection *connection);
+
+/* Arms the timer for whatever is waited for. */
+void apus__content_set_timeout(apus_connection *connection);
+
+/* Looks who is at the other end, once. APUS_OK, APUS_ENOMEM, or APUS_EPROXY where nobody but a proxy may connect. */
+int apus__peer_place(apus_connection *connection);
+
+/* Reads the header of the PROXY protocol. Returns its size, 0 for more, or APUS_EPROXY. */
+ptrdiff_t apus__peer_read_header(apus_connection *connection, const uint8_t *data, size_t len);
+
+/* Reads what proxies tell of a request; `out` is all zero but for an empty host where none is trusted. APUS_OK or
+ * APUS_EFORWARDED. */
+int apus__peer_read_fields(apus_connection *connection, const apus_head *head, apus_forwarded *out);
+
+#endif
