@@ -7,11 +7,14 @@ import Logging
 final class HTTPConnection: Sendable {
     let loop: EventLoop
     @exclusivity(unchecked) private nonisolated(unsafe) var handle: ConnectionHandle?
-    @exclusivity(unchecked) private nonisolated(unsafe) var pending: Request?
-    @exclusivity(unchecked) private nonisolated(unsafe) var waiter: UnsafeContinuation<Request?, Never>?
+    @exclusivity(unchecked) private nonisolated(unsafe) var pending: Arrival?
+    @exclusivity(unchecked) private nonisolated(unsafe) var waiter: UnsafeContinuation<Arrival?, Never>?
     @exclusivity(unchecked) private nonisolated(unsafe) var hasEnded = false
+    /// Of the request that is being answered; all that this object keeps of it, as it lives as long as the connection.
+    @exclusivity(unchecked) private(set) nonisolated(unsafe) var exchange: HTTPExchange?
 
-    struct Request {
+    /// A request whose head has come.
+    struct Arrival {
         let head: RequestHead
         let isUpgrade: Bool
     }
@@ -22,32 +25,74 @@ final class HTTPConnection: Sendable {
     }
 
     func requestCame(_ head: RequestHead, isUpgrade: Bool) {
-        let request = Request(head: head, isUpgrade: isUpgrade)
+        let arrival = Arrival(head: head, isUpgrade: isUpgrade)
         if let waiter {
             self.waiter = nil
-            waiter.resume(returning: request)
+            waiter.resume(returning: arrival)
         } else {
-            pending = request
+            pending = arrival
         }
     }
 
     /// The next request; `nil` once the connection has ended.
-    func nextRequest() async -> Request? {
-        if let request = pending {
+    func nextRequest() async -> Arrival? {
+        if let arrival = pending {
             pending = nil
-            return request
+            return arrival
         }
         if hasEnded { return nil }
         return await withUnsafeContinuation { waiter = $0 }
     }
 
+    /// The request as the application sees it; its content can be read until it is answered.
+    func makeRequest(_ arrival: Arrival) -> Request {
+        let remoteAddress = handle?.peer ?? .unknown
+        let head = arrival.head.request
+        guard !arrival.isUpgrade else { return Request(head: head, body: .empty, remoteAddress: remoteAddress) }
+        let exchange = HTTPExchange(hasEnded ? nil : handle, loop: loop)
+        self.exchange = exchange
+        let body = RequestBody(contentLength: arrival.head.contentLength, exchange: exchange)
+        return Request(head: head, body: body, remoteAddress: remoteAddress)
+    }
+
     /// Answers the request that waits; one that is no valid response becomes a plain 500.
     func respond(_ response: Response, logger: Logger) {
+        exchange?.close()
+        exchange = nil
         guard let handle else { return }
         let error = handle.respond(response)
         guard error != 0 else { return }
         logger.error("a response cannot be sent", metadata: ["reason": "\(WebSocketError(core: error))"])
         if handle.respond(.internalServerError) != 0 { handle.abort() }
+    }
+
+    /// Answers with a response whose content is written now; returns when that is done.
+    func respond(_ response: Response, streaming stream: Response.Stream, to request: Request, logger: Logger) async {
+        guard let exchange, let handle, !hasEnded else { return }
+        let error = handle.begin(response, contentLength: stream.contentLength)
+        guard error == 0 else {
+            logger.error("a response cannot be sent", metadata: ["reason": "\(WebSocketError(core: error))"])
+            respond(.internalServerError, logger: logger)
+            return
+        }
+        do {
+            if request.method != .head, response.status.hasContent {
+                try await stream.write(ResponseWriter(exchange: exchange))
+            }
+            endResponse(of: exchange, logger: logger)
+        } catch {
+            if !hasEnded { logger.error("writing a response failed", metadata: ["error": "\(error)"]) }
+            exchange.close()
+            self.exchange = nil
+            self.handle?.abort()
+        }
+    }
+
+    private func endResponse(of exchange: HTTPExchange, logger: Logger) {
+        exchange.close()
+        self.exchange = nil
+        guard let handle, !hasEnded, !handle.endResponse() else { return }
+        logger.error("a response has less content than its length says; the connection is aborted")
     }
 
     /// Completes the opening handshake; `nil` where the peer has gone, or the response is not valid.
@@ -80,11 +125,19 @@ final class HTTPConnection: Sendable {
 extension HTTPConnection: ConnectionOwner {
     func ended(_ ending: Ending) {
         hasEnded = true
+        exchange?.close(ending.error ?? .closed)
         waiter?.resume(returning: nil)
         waiter = nil
     }
 
+    func outboundDrained() { exchange?.drained() }
+
     func freed() { handle = nil }
+}
+
+extension HTTPResponse.Status {
+    /// Whether responses with it have content (RFC 9110 §15.3.5, §15.3.6, §15.4.5).
+    fileprivate var hasContent: Bool { ![204, 205, 304].contains(code) }
 }
 
 extension Response {

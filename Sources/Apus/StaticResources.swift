@@ -58,6 +58,9 @@ public struct StaticResources: Sendable {
         )
     }
 
+    /// The response to a request; else as ``response(to:)-(HTTPRequest)``.
+    public func response(to request: Request) -> Response? { response(to: request.head) }
+
     /// The response to a request, or `nil` where there is no such resource.
     ///
     /// 405 for methods other than GET and HEAD; 304 where `If-None-Match` names the resource as it is (RFC 9110

@@ -7,7 +7,7 @@ public enum UpgradeResponse: Sendable {
     /// - `subprotocol`: one of those that the client offers in `Sec-WebSocket-Protocol`, or `nil` for none.
     /// - `headerFields`: further fields of the response.
     case accept(subprotocol: String? = nil, headerFields: HTTPFields = [:])
-    /// Answers with an HTTP response and closes.
+    /// Answers with an HTTP response, whose body is at hand, and closes.
     case reject(Response)
 }
 

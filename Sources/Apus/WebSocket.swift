@@ -23,7 +23,7 @@ public final class WebSocket: Sendable {
     public var request: HTTPRequest { head.request }
     /// The subprotocol agreed on (RFC 6455 §1.9), if any.
     public let subprotocol: String?
-    /// The peer's address.
+    /// The client's address: the peer's, or the one that ``WebSocketServer/Configuration/trustedProxies`` tell.
     public let remoteAddress: SocketAddress
 
     private let head: RequestHead

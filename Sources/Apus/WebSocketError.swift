@@ -29,6 +29,10 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         public static let outOfResources = Self(description: "outOfResources")
         /// The calling task was cancelled.
         public static let cancelled = Self(description: "cancelled")
+        /// The content of a request is larger than allowed.
+        public static let contentTooLarge = Self(description: "contentTooLarge")
+        /// The content of a request is not of RFC 9112's form.
+        public static let malformedContent = Self(description: "malformedContent")
         /// A file could not be read.
         public static let unreadableFile = Self(description: "unreadableFile")
     }

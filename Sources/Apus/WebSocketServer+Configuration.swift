@@ -36,6 +36,28 @@ extension WebSocketServer {
             case close
         }
 
+        /// Whether connections begin with the header in which a proxy tells the client's address: the PROXY protocol,
+        /// version 1 or 2.
+        public enum ProxyProtocol: Hashable, Sendable {
+            /// They do not.
+            case off
+            /// All of them do, and come from ``trustedProxies``; any other is dropped, and counted in
+            /// ``WebSocketServer/Statistics/proxyErrors``.
+            case required
+        }
+
+        /// The fields in which ``trustedProxies`` tell whom a request comes from. Fields of the other kind are not
+        /// read: a proxy that does not set them passes on what the client wrote.
+        public enum ForwardedFields: Hashable, Sendable {
+            /// None.
+            case none
+            /// `X-Forwarded-For`, `X-Forwarded-Proto`, `X-Forwarded-Host`; the proxies set all three, or drop those
+            /// that a client sends.
+            case xForwarded
+            /// `Forwarded` (RFC 7239).
+            case forwarded
+        }
+
         /// Where to listen; 127.0.0.1, port 8080.
         public var address: Address
         /// Event loops, each a thread; as many as the process may use cores.
@@ -48,6 +70,20 @@ extension WebSocketServer {
         public var maxHeadBytes = 16 << 10
         /// Fields of a request head; more are answered with 431. 100, which is also the most.
         public var maxHeadFields = 100
+        /// Bytes of a request's content; more are answered with 413. 1 MiB.
+        public var maxBodyBytes = 1 << 20
+        /// Until more of a request's content comes that a handler waits for, then 408; and until a client takes more
+        /// of a streamed response, then its connection is dropped. 30 s.
+        public var bodyTimeout = Duration.seconds(30)
+        /// The addresses of reverse proxies whose word on a client's address, scheme and host is taken: each as
+        /// `address` or `address/prefix`, such as `127.0.0.0/8` or `2001:db8::/32`. None.
+        public var trustedProxies: [String] = []
+        /// Whether whoever connects over a Unix socket is such a proxy too; no.
+        public var trustsUnixPeers = false
+        /// Whether connections begin with a header of the PROXY protocol; they do not.
+        public var proxyProtocol = ProxyProtocol.off
+        /// The fields in which trusted proxies tell whom a request comes from; the three of `X-Forwarded-`.
+        public var forwardedFields = ForwardedFields.xForwarded
         /// Bytes of a message; a larger one closes with 1009. 1 MiB.
         public var maxMessageBytes = 1 << 20
         /// Fragments of a message, empty ones included; more close with 1009. 4096.
@@ -94,15 +130,32 @@ extension WebSocketServer {
             try check(maxConnections, in: 1...Int(UInt32.max), "maxConnections")
             try check(maxHeadBytes, in: 64...(16 << 20), "maxHeadBytes")
             try check(maxHeadFields, in: 1...100, "maxHeadFields")
+            try check(maxBodyBytes, in: 0...Int.max, "maxBodyBytes")
+            try checkProxies()
             try check(maxMessageBytes, in: 1...Int.max, "maxMessageBytes")
             try check(maxFragments, in: 1...Int(UInt32.max), "maxFragments")
             try check(maxInboundBytes, in: 1...Int.max, "maxInboundBytes")
             try check(maxOutboundBytes, in: 1...Int.max, "maxOutboundBytes")
             try check(maxMissedPings, in: 0...100, "maxMissedPings")
             for timeout in [
-                handshakeTimeout, pingInterval ?? .seconds(1), closeTimeout, maxLifetime ?? .seconds(1), stopDeadline,
+                handshakeTimeout, bodyTimeout, pingInterval ?? .seconds(1), closeTimeout, maxLifetime ?? .seconds(1),
+                stopDeadline,
             ] {
                 try check(timeout.milliseconds, in: 1...Int(UInt32.max), "each timeout, in milliseconds,")
+            }
+        }
+
+        private func checkProxies() throws(WebSocketError) {
+            for proxy in trustedProxies where AddressRange(proxy) == nil {
+                throw WebSocketError(
+                    .invalidConfiguration,
+                    "trustedProxies holds '\(proxy)', which is neither an IP address nor a range such as 10.0.0.0/8 "
+                        + "without bits behind its prefix")
+            }
+            guard proxyProtocol == .off || !trustedProxies.isEmpty || trustsUnixPeers else {
+                throw WebSocketError(
+                    .invalidConfiguration,
+                    "proxyProtocol is required, but of nobody: name the proxies in trustedProxies")
             }
         }
 

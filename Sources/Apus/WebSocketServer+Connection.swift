@@ -13,41 +13,57 @@ extension WebSocketServer {
 
     /// Answers requests until the connection ends, or becomes a WebSocket.
     private func serveRequests(of connection: HTTPConnection, _ handlers: Handlers) async -> WebSocket? {
-        while let request = await connection.nextRequest() {
+        while let arrival = await connection.nextRequest() {
             // Accepted or rejected, an upgrade is the last request of its connection.
-            guard !request.isUpgrade else {
+            guard !arrival.isUpgrade else {
                 guard let upgrade = handlers.upgrade else {
-                    return connection.accept(request.head, subprotocol: nil, headerFields: [:], logger: logger)
+                    return connection.accept(arrival.head, subprotocol: nil, headerFields: [:], logger: logger)
                 }
-                return await decide(on: request.head, by: upgrade, connection)
+                return await decide(on: arrival, by: upgrade, connection)
             }
-            connection.respond(await response(to: request.head.request, handlers), logger: logger)
+            await answer(connection.makeRequest(arrival), of: connection, handlers)
         }
         return nil
     }
 
-    private func response(to request: HTTPRequest, _ handlers: Handlers) async -> Response {
+    private func answer(_ request: Request, of connection: HTTPConnection, _ handlers: Handlers) async {
+        let response = await response(to: request, handlers)
+        if let stream = response.stream {
+            await connection.respond(response, streaming: stream, to: request, logger: logger)
+        } else {
+            connection.respond(response, logger: logger)
+        }
+    }
+
+    private func response(to request: Request, _ handlers: Handlers) async -> Response {
         do {
             return try await handlers.http(request)
         } catch {
+            if let response = request.response(to: error) { return response }
             logger.error("the HTTP handler threw", metadata: ["path": "\(request.path ?? "")", "error": "\(error)"])
             return .internalServerError
         }
     }
 
     private func decide(
-        on head: RequestHead, by upgrade: Handlers.Upgrade, _ connection: HTTPConnection
+        on arrival: HTTPConnection.Arrival, by upgrade: Handlers.Upgrade, _ connection: HTTPConnection
     ) async -> WebSocket? {
-        switch await upgradeResponse(to: head.request, by: upgrade) {
+        switch await upgradeResponse(to: connection.makeRequest(arrival), by: upgrade) {
         case .reject(let response):
-            connection.respond(response, logger: logger)
+            if response.stream != nil {
+                logger.error("an opening handshake is rejected with content at hand, not with a stream")
+                connection.respond(.internalServerError, logger: logger)
+            } else {
+                connection.respond(response, logger: logger)
+            }
             return nil
         case .accept(let subprotocol, let headerFields):
-            return connection.accept(head, subprotocol: subprotocol, headerFields: headerFields, logger: logger)
+            return connection.accept(
+                arrival.head, subprotocol: subprotocol, headerFields: headerFields, logger: logger)
         }
     }
 
-    private func upgradeResponse(to request: HTTPRequest, by upgrade: Handlers.Upgrade) async -> UpgradeResponse {
+    private func upgradeResponse(to request: Request, by upgrade: Handlers.Upgrade) async -> UpgradeResponse {
         do {
             return try await upgrade(request)
         } catch {
@@ -73,5 +89,17 @@ extension WebSocketServer {
             logger.error("a handler threw", metadata: ["socket": "\(socket.id)", "error": "\(error)"])
         }
         socket.startClosing(Task.isCancelled ? .goingAway : .internalError)
+    }
+}
+
+extension Request {
+    /// What the client is told where its content is what made the handler throw.
+    fileprivate func response(to error: any Error) -> Response? {
+        guard let error = error as? WebSocketError else { return nil }
+        if let failure = body.exchange?.failure, failure.error.code == error.code {
+            return .text("\(error.message)\n", status: .init(code: failure.status == 0 ? 400 : failure.status))
+        }
+        guard error.code == .contentTooLarge else { return nil }
+        return .text("\(error.message)\n", status: .contentTooLarge)
     }
 }

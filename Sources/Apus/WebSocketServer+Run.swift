@@ -8,17 +8,17 @@ extension WebSocketServer {
 
     /// What a server does with requests and connections. A class: every connection's task holds it.
     final class Handlers: Sendable {
-        typealias Upgrade = @Sendable @concurrent (HTTPRequest) async throws -> UpgradeResponse
+        typealias Upgrade = @Sendable @concurrent (Request) async throws -> UpgradeResponse
 
         let onListening: @Sendable (SocketAddress) -> Void
         let upgrade: Upgrade?
-        let http: @Sendable @concurrent (HTTPRequest) async throws -> Response
+        let http: @Sendable @concurrent (Request) async throws -> Response
         let handler: Handler
 
         init(
             onListening: @escaping @Sendable (SocketAddress) -> Void,
             upgrade: Upgrade?,
-            http: @escaping @Sendable @concurrent (HTTPRequest) async throws -> Response,
+            http: @escaping @Sendable @concurrent (Request) async throws -> Response,
             handler: @escaping Handler
         ) {
             self.onListening = onListening
@@ -40,14 +40,14 @@ extension WebSocketServer {
     ///   - onListening: called once connections are accepted, with the address and the real port.
     ///   - upgrade: decides on an opening handshake that is valid and of an allowed origin; without it all of them are
     ///     accepted.
-    ///   - http: answers a request that asks for no upgrade. 404 by default.
+    ///   - http: answers a request that asks for no upgrade; see ``Request`` and ``Response``. 404 by default.
     ///   - handler: has the connection for as long as it runs.
     /// - Throws: ``WebSocketError``: `addressInUse`, `cannotListen`, `outOfResources`, or `invalidConfiguration` for a
     ///   server that has run before.
     public func run(
         onListening: @escaping @Sendable (SocketAddress) -> Void = { _ in },
-        upgrade: (@Sendable @concurrent (HTTPRequest) async throws -> UpgradeResponse)? = nil,
-        http: @escaping @Sendable @concurrent (HTTPRequest) async throws -> Response = { _ in .notFound },
+        upgrade: (@Sendable @concurrent (Request) async throws -> UpgradeResponse)? = nil,
+        http: @escaping @Sendable @concurrent (Request) async throws -> Response = { _ in .notFound },
         handler: @escaping Handler
     ) async throws {
         let service = service(onListening: onListening, upgrade: upgrade, http: http, handler: handler)
@@ -68,8 +68,8 @@ extension WebSocketServer {
     /// the server as a signal would.
     public func service(
         onListening: @escaping @Sendable (SocketAddress) -> Void = { _ in },
-        upgrade: (@Sendable @concurrent (HTTPRequest) async throws -> UpgradeResponse)? = nil,
-        http: @escaping @Sendable @concurrent (HTTPRequest) async throws -> Response = { _ in .notFound },
+        upgrade: (@Sendable @concurrent (Request) async throws -> UpgradeResponse)? = nil,
+        http: @escaping @Sendable @concurrent (Request) async throws -> Response = { _ in .notFound },
         handler: @escaping Handler
     ) -> some Service {
         WebSocketService(

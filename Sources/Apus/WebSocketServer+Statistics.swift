@@ -13,6 +13,14 @@ extension WebSocketServer {
         public internal(set) var requests = 0
         /// Requests that broke HTTP or a limit on it.
         public internal(set) var requestsRefused = 0
+        /// Requests whose content passed ``Configuration/maxBodyBytes``.
+        public internal(set) var contentSizeErrors = 0
+        /// Requests whose content was malformed, or cut off.
+        public internal(set) var contentErrors = 0
+        /// Requests whose content, or that of their responses, took too long: ``Configuration/bodyTimeout``.
+        public internal(set) var contentTimeouts = 0
+        /// Connections dropped for want of a PROXY header from a trusted address: ``Configuration/proxyProtocol``.
+        public internal(set) var proxyErrors = 0
         /// Opening handshakes completed.
         public internal(set) var handshakesAccepted = 0
         /// Opening handshakes that broke RFC 6455, or came from another origin.
@@ -61,7 +69,8 @@ extension WebSocketServer {
 
         private static let counters: [WritableKeyPath<Self, Int> & Sendable] = [
             \.connectionsAccepted, \.connectionsNow, \.connectionsRefused, \.acceptFailures, \.requests,
-            \.requestsRefused, \.handshakesAccepted, \.handshakesRefused, \.handshakeTimeouts, \.originsRefused,
+            \.requestsRefused, \.contentSizeErrors, \.contentErrors, \.contentTimeouts, \.proxyErrors,
+            \.handshakesAccepted, \.handshakesRefused, \.handshakeTimeouts, \.originsRefused,
             \.messagesReceived, \.messagesSent, \.bytesReceived, \.bytesSent, \.protocolErrors, \.utf8Errors,
             \.sizeErrors, \.fragmentErrors, \.memoryErrors, \.messagesDropped, \.slowConsumersClosed, \.readsPaused,
             \.pingsSent, \.pingTimeouts, \.closeTimeouts, \.lifetimesEnded, \.connectionsLost,

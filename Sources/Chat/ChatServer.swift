@@ -34,9 +34,9 @@ struct ChatServer: Sendable {
         try await server.run(
             onListening: onListening,
             upgrade: { request in
-                Site.path(of: request) == "/chat" ? .accept() : .reject(.notFound)
+                Site.path(of: request.head) == "/chat" ? .accept() : .reject(.notFound)
             },
-            http: site.response,
+            http: { await site.response(to: $0.head) },
             handler: serve)
         services.journal.close()
         await storing

@@ -9,7 +9,7 @@ struct HTTPConnectionTests {
     private struct Secret: Error {}
 
     /// Answers with the path; slowly where that says so.
-    private static func respond(to request: HTTPRequest, slow: Gate? = nil) async throws -> Response {
+    private static func respond(to request: Request, slow: Gate? = nil) async throws -> Response {
         switch request.path {
         case "/slow": await slow?.pass()
         case "/error": throw Secret()
@@ -152,27 +152,6 @@ struct HTTPConnectionTests {
             return try client.readAnswer()
         }
         #expect(answer["Set-Cookie"] == nil)
-    }
-
-    @Test(arguments: ["Content-Length: 5", "Transfer-Encoding: chunked"])
-    func `a request with content gets 413 before the application hears of it`(field: String) async throws {
-        let statistics = try await withServer(http: { _ in
-            Issue.record("a request with content came through")
-            return .notFound
-        }) { _, port in
-            let answer = try await onThread {
-                let client = try Client(port: port)
-                try client.sendRequest("POST", "/", field)
-                try client.send("hello")
-                let answer = try client.readAnswer()
-                try client.expectEnd()
-                return answer
-            }
-            #expect(answer.status == 413)
-            #expect(answer["Connection"] == "close")
-            try await expectEcho(port: port)
-        }
-        #expect(statistics.requestsRefused == 1)
     }
 
     @Test(arguments: [

@@ -10,7 +10,7 @@ struct RequestHeadTests {
         let requests = Box<HTTPRequest>()
         try await withServer(
             http: { request in
-                requests.put(request)
+                requests.put(request.head)
                 return .notFound
             }
         ) { _, port in

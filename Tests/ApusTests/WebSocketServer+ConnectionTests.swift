@@ -146,7 +146,7 @@ struct WebSocketServerConnectionTests {
     }
 
     /// What the application may not answer; the peer learns nothing of it but that it is our fault.
-    static let faults: [(String, @Sendable (HTTPRequest) throws -> UpgradeResponse)] = [
+    static let faults: [(String, @Sendable (Request) throws -> UpgradeResponse)] = [
         ("an error", { _ in throw Secret() }),
         ("a subprotocol that was not offered", { _ in .accept(subprotocol: "chat.v3") }),
         ("a subprotocol in another case", { _ in .accept(subprotocol: "CHAT.v1") }),

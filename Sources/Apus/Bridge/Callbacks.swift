@@ -7,6 +7,8 @@ enum Callbacks {
     static var table: apus_connection_callbacks {
         apus_connection_callbacks(
             on_request: onRequest,
+            on_body: onBody,
+            on_body_end: onBodyEnd,
             on_message: onMessage,
             on_drain: onDrain,
             on_pong: onPong,
@@ -17,7 +19,7 @@ enum Callbacks {
     private static let onRequest: @convention(c) (OpaquePointer, UnsafePointer<apus_head>, Bool) -> Void = {
         pointer, head, isUpgrade in
         let handle = ConnectionHandle(pointer: pointer)
-        let request = RequestHead(head)
+        let request = RequestHead(head, forwarded: apus_connection_forwarded(pointer))
         if let context = apus_connection_context(pointer) {
             // Only an HTTPConnection gets requests.
             let connection = Unmanaged<HTTPConnection>.fromOpaque(context).takeUnretainedValue()
@@ -32,13 +34,22 @@ enum Callbacks {
         shard.connectionCame(connection)
     }
 
+    private static let onBody: @convention(c) (OpaquePointer, UnsafePointer<UInt8>, Int) -> Void = {
+        pointer, data, len in
+        exchange(of: pointer)?.contentCame(UnsafeRawBufferPointer(start: data, count: len))
+    }
+
+    private static let onBodyEnd: @convention(c) (OpaquePointer, CInt) -> Void = { pointer, error in
+        exchange(of: pointer)?.contentEnded(ContentFailure(core: error))
+    }
+
     private static let onMessage: @convention(c) (OpaquePointer, UnsafePointer<apus_incoming>) -> Void = {
         pointer, incoming in
         withSocket(pointer) { $0.messageCame(incoming.pointee.borrowed) }
     }
 
     private static let onDrain: @convention(c) (OpaquePointer) -> Void = { pointer in
-        withSocket(pointer) { $0.outboundDrained() }
+        withOwner(pointer) { $0.outboundDrained() }
     }
 
     private static let onPong: @convention(c) (OpaquePointer, UnsafePointer<UInt8>, Int) -> Void = {
@@ -55,7 +66,13 @@ enum Callbacks {
         ConnectionHandle(pointer: pointer).releaseOwner()
     }
 
-    /// Messages, pongs and drains come only once the owner is a WebSocket.
+    /// Content comes only while the owner is an HTTPConnection.
+    private static func exchange(of pointer: OpaquePointer) -> HTTPExchange? {
+        guard let context = apus_connection_context(pointer) else { return nil }
+        return Unmanaged<HTTPConnection>.fromOpaque(context).takeUnretainedValue().exchange
+    }
+
+    /// Messages and pongs come only once the owner is a WebSocket.
     @inline(__always)
     private static func withSocket(_ pointer: OpaquePointer, _ body: (WebSocket) -> Void) {
         guard let context = apus_connection_context(pointer) else { return }
@@ -75,8 +92,10 @@ enum Callbacks {
     }
 }
 
-/// Who is told how a connection ends.
+/// Who is told what becomes of a connection, be it HTTP or a WebSocket.
 protocol ConnectionOwner: AnyObject {
+    /// There is room for more to send.
+    func outboundDrained()
     /// No message will come any more; those that wait still can be taken.
     func ended(_ ending: Ending)
     /// The connection is gone when this returns.

@@ -21,6 +21,35 @@ extension ConnectionHandle {
         }
     }
 
+    /// Begins to answer the request that waits. `apus_connection_begin`
+    func begin(_ response: Response, contentLength: Int?) -> CInt {
+        withTexts(of: response.headerFields) { fields in
+            apus_connection_begin(
+                pointer, CUnsignedInt(response.status.code), fields.baseAddress, fields.count,
+                contentLength.map { UInt64(clamping: $0) } ?? UInt64.max)
+        }
+    }
+
+    /// Hands content of the answer to the core. `apus_connection_write`
+    func writeAttempt(_ bytes: [UInt8]) -> WebSocket.Attempt {
+        let error = apus_connection_write(pointer, bytes, bytes.count)
+        switch apus_error(rawValue: error) {
+        case APUS_OK: return .sent
+        case APUS_EFULL: return .full
+        case APUS_ECLOSED: return .failed(.closed)
+        case APUS_EINVAL:
+            return .failed(WebSocketError(.invalidArgument, "a response has more content than its length says"))
+        default: return .failed(WebSocketError(core: error))
+        }
+    }
+
+    /// Ends the answer; `false` where it has less content than was said, and the connection is dropped.
+    /// `apus_connection_end`
+    func endResponse() -> Bool { apus_connection_end(pointer) != APUS_EINVAL.rawValue }
+
+    /// Asks for content of the request. `apus_connection_demand_body`
+    func demandBody() -> CInt { apus_connection_demand_body(pointer) }
+
     /// Lays the fields' names and values into one block of memory, and calls `body` with where they stand.
     private func withTexts<T>(of fields: HTTPFields, _ body: (UnsafeBufferPointer<apus_field>) -> T) -> T {
         var bytes: [UInt8] = []
@@ -60,5 +89,22 @@ extension apus_text {
     /// A copy of the text; bytes beyond ASCII, which a field value may hold, are read as UTF-8 where they are that.
     var string: String {
         String(decoding: UnsafeRawBufferPointer(start: data, count: len), as: UTF8.self)
+    }
+}
+
+extension ContentFailure {
+    /// What broke a request's content, in the core's words; `nil` where nothing did.
+    init?(core error: CInt) {
+        guard error != 0 else { return nil }
+        let code: WebSocketError.Code =
+            switch apus_error(rawValue: error) {
+            case APUS_EBODYSIZE: .contentTooLarge
+            case APUS_EBODYTIME: .timedOut
+            case APUS_ELOST: .connectionLost
+            default: .malformedContent
+            }
+        self.init(
+            error: WebSocketError(code, String(cString: apus_error_message(error))),
+            status: Int(apus_error_code(error)))
     }
 }

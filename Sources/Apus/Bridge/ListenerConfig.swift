@@ -5,12 +5,17 @@ final class ListenerConfig: Sendable {
     nonisolated(unsafe) let pointer: UnsafeMutablePointer<apus_listener_config>
     nonisolated(unsafe) let admission: UnsafeMutablePointer<apus_admission>
     private nonisolated(unsafe) let origins: UnsafeMutableBufferPointer<apus_text>
+    private nonisolated(unsafe) let proxies: UnsafeMutableBufferPointer<apus_ip_range>
 
     init(_ configuration: WebSocketServer.Configuration) {
         pointer = .allocate(capacity: 1)
         admission = .allocate(capacity: 1)
         admission.initialize(to: apus_admission())
         origins = configuration.originPolicy.makeTexts()
+        // All of them are ranges: the configuration was validated.
+        let ranges = configuration.trustedProxies.compactMap { AddressRange($0)?.range }
+        proxies = .allocate(capacity: ranges.count)
+        _ = proxies.initialize(from: ranges)
         var config = apus_listener_config()
         apus_listener_config_init(&config)
         config.endpoint.session.limits.size = UInt64(configuration.maxMessageBytes)
@@ -29,6 +34,13 @@ final class ListenerConfig: Sendable {
         config.origin_policy = configuration.originPolicy == .any ? APUS_ORIGIN_ANY : APUS_ORIGIN_SAME
         config.origins = UnsafePointer(origins.baseAddress)
         config.origin_count = origins.count
+        config.endpoint.body_limit = UInt64(configuration.maxBodyBytes)
+        config.endpoint.body_timeout = UInt32(configuration.bodyTimeout.milliseconds)
+        config.trusted = UnsafePointer(proxies.baseAddress)
+        config.trusted_count = proxies.count
+        config.trusts_unix = configuration.trustsUnixPeers
+        config.proxy_protocol = apus_proxy_protocol(configuration.proxyProtocol)
+        config.forwarding = apus_forwarding(configuration.forwardedFields)
         config.endpoint.callbacks = Callbacks.table
         pointer.initialize(to: config)
     }
@@ -36,6 +48,7 @@ final class ListenerConfig: Sendable {
     deinit {
         for origin in origins { UnsafeMutablePointer(mutating: origin.data).deallocate() }
         origins.deallocate()
+        proxies.deallocate()
         admission.deallocate()
         pointer.deallocate()
     }
@@ -68,6 +81,27 @@ extension apus_slow_consumer {
             case .suspendSender: APUS_SLOW_CONSUMER_SUSPEND
             case .dropMessage: APUS_SLOW_CONSUMER_DROP
             case .close: APUS_SLOW_CONSUMER_CLOSE
+            }
+    }
+}
+
+extension apus_proxy_protocol {
+    fileprivate init(_ proxyProtocol: WebSocketServer.Configuration.ProxyProtocol) {
+        self =
+            switch proxyProtocol {
+            case .off: APUS_PROXY_PROTOCOL_OFF
+            case .required: APUS_PROXY_PROTOCOL_REQUIRED
+            }
+    }
+}
+
+extension apus_forwarding {
+    fileprivate init(_ fields: WebSocketServer.Configuration.ForwardedFields) {
+        self =
+            switch fields {
+            case .none: APUS_FORWARDING_NONE
+            case .xForwarded: APUS_FORWARDING_X
+            case .forwarded: APUS_FORWARDING_RFC7239
             }
     }
 }

@@ -5,25 +5,63 @@ import HTTPTypes
 ///
 /// A connection keeps it for as long as it lives, and most never look at it again.
 struct RequestHead: Sendable {
+    /// What proxies tell of the request, then the head: the scheme (`apus_scheme`), how many bytes the host has in two
+    /// bytes, the host.
     private let bytes: [UInt8]
 
-    /// Copies a head that the core has parsed.
-    init(_ head: UnsafePointer<apus_head>) {
+    private static let prefixCount = 3
+
+    /// Copies a head that the core has parsed, and what trusted proxies add to it.
+    init(_ head: UnsafePointer<apus_head>, forwarded: UnsafePointer<apus_forwarded>?) {
         let all = head.pointee.all
-        bytes = [UInt8](UnsafeRawBufferPointer(start: all.data, count: all.len))
+        let host = forwarded?.pointee.host
+        let hostCount = host?.len ?? 0  // less than a head has bytes
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(Self.prefixCount + hostCount + all.len)
+        bytes.append(UInt8(truncatingIfNeeded: forwarded?.pointee.scheme.rawValue ?? APUS_SCHEME_UNKNOWN.rawValue))
+        bytes.append(UInt8(truncatingIfNeeded: hostCount >> 8))
+        bytes.append(UInt8(truncatingIfNeeded: hostCount))
+        if let host { bytes += UnsafeRawBufferPointer(start: host.data, count: hostCount) }
+        bytes += UnsafeRawBufferPointer(start: all.data, count: all.len)
+        self.bytes = bytes
+    }
+
+    /// The scheme that the client used, where a proxy told it.
+    private var scheme: String? {
+        switch UInt32(bytes[0]) {
+        case APUS_SCHEME_HTTP.rawValue: "http"
+        case APUS_SCHEME_HTTPS.rawValue: "https"
+        default: nil
+        }
+    }
+
+    private var host: ArraySlice<UInt8> {
+        bytes[Self.prefixCount...].prefix(Int(bytes[1]) << 8 | Int(bytes[2]))
     }
 
     /// The request, parsed anew. Never inlined: a task that asks would keep the room for it in its frame.
     @inline(never)
     var request: HTTPRequest {
-        bytes.withUnsafeBufferPointer { bytes in
+        var request = withHead { HTTPRequest($0) }
+        if let scheme { request.scheme = scheme }
+        if !host.isEmpty { request.authority = String(decoding: host, as: UTF8.self) }
+        return request
+    }
+
+    /// How many bytes of content follow; `nil` where they come in chunks.
+    var contentLength: Int? {
+        withHead { $0.pointee.is_chunked ? nil : Int(clamping: $0.pointee.content_length) }
+    }
+
+    private func withHead<T>(_ body: (UnsafePointer<apus_head>) -> T) -> T {
+        bytes[host.endIndex...].withUnsafeBufferPointer { bytes in
             withUnsafeTemporaryAllocation(of: apus_head.self, capacity: 1) { head in
                 guard let head = head.baseAddress, let start = bytes.baseAddress,
                     apus_head_parse(head, start, bytes.count) == 0
                 else {
                     preconditionFailure("a request head that was parsed before")
                 }
-                return HTTPRequest(head)
+                return body(head)
             }
         }
     }

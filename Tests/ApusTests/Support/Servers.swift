@@ -1,5 +1,4 @@
 import Apus
-import HTTPTypes
 import Logging
 import TestSupport
 import Testing
@@ -36,8 +35,8 @@ extension Logger {
 @discardableResult
 func withServer(
     _ server: WebSocketServer,
-    upgrade: (@Sendable (HTTPRequest) async throws -> UpgradeResponse)? = nil,
-    http: @escaping @Sendable (HTTPRequest) async throws -> Response = { _ in .notFound },
+    upgrade: (@Sendable (Request) async throws -> UpgradeResponse)? = nil,
+    http: @escaping @Sendable (Request) async throws -> Response = { _ in .notFound },
     handler: @escaping WebSocketServer.Handler = echo,
     body: (WebSocketServer, Int) async throws -> Void
 ) async throws -> WebSocketServer.Statistics {
@@ -61,8 +60,8 @@ func withServer(
 @discardableResult
 func withServer(
     _ configuration: WebSocketServer.Configuration = .with(),
-    upgrade: (@Sendable (HTTPRequest) async throws -> UpgradeResponse)? = nil,
-    http: @escaping @Sendable (HTTPRequest) async throws -> Response = { _ in .notFound },
+    upgrade: (@Sendable (Request) async throws -> UpgradeResponse)? = nil,
+    http: @escaping @Sendable (Request) async throws -> Response = { _ in .notFound },
     handler: @escaping WebSocketServer.Handler = echo,
     body: (WebSocketServer, Int) async throws -> Void
 ) async throws -> WebSocketServer.Statistics {
