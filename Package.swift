@@ -80,6 +80,7 @@ let package = Package(
             dependencies: [
                 "Apus",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             path: "Sources/Examples/EchoServer",
             swiftSettings: swiftSettings

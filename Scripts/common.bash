@@ -6,6 +6,7 @@ shopt -s inherit_errexit 2>/dev/null || true    # bash 3.2 lacks it
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PYTHON_FOLDER=.build-python    # the virtual environment of the tools that come from PyPI
+PROXIES_FOLDER=.build-proxies  # nginx and HAProxy, where they are not installed
 NODE_FOLDER=.build-node        # node-ws, where it cannot be installed beside a foreign Node.js
 RIG_FOLDER=../shared/rig       # optional tools beside the checkout
 SKIPPED=${SKIP_STATUS:-0}      # the exit status of a check that this machine cannot run

@@ -201,6 +201,46 @@ struct ConnectionTests {
             ])
     }
 
+    @Test func `an answer in pieces is begun and ended once, and content is demanded piece by piece`() async throws {
+        let results = Mutex<[CInt]>([])
+        let ends = Mutex<[apus_error]>([])
+        var behaviour = CoreServer.Behaviour()
+        behaviour.onRequest = { connection, _, _ in
+            let tried = [
+                connection.write([1]), connection.end(), connection.begin(99), connection.begin(199),
+                connection.demandBody(), connection.demandBody(),
+            ]
+            results.withLock { $0 += tried }
+        }
+        behaviour.onBody = { connection in
+            let tried = [
+                connection.begin(200, 3), connection.begin(200), connection.respond(200), connection.write([65, 66]),
+                connection.write([67, 68]), connection.write([67]), connection.write([]), connection.demandBody(),
+            ]
+            results.withLock { $0 += tried }
+        }
+        behaviour.onBodyEnd = { connection, error in
+            ends.withLock { $0.append(error) }
+            let tried = [connection.end(), connection.end(), connection.demandBody(), connection.write([1])]
+            results.withLock { $0 += tried }
+        }
+        try await onServer(behaviour) { server in
+            let client = try Client(port: server.port)
+            try client.sendRequest("POST", "/", "Content-Length: 1")
+            try client.send("x")
+            guard try client.readAnswer().text == "ABC" else { throw Client.Failure.malformed("another answer") }
+        }
+        let invalid = APUS_EINVAL.rawValue
+        let closed = APUS_ECLOSED.rawValue
+        let field = APUS_EFIELD.rawValue
+        #expect(
+            results.withLock { $0 } == [
+                closed, closed, field, field, 0, invalid, 0, invalid, invalid, 0, invalid, 0, 0, 0, 0, closed, invalid,
+                closed,
+            ])
+        #expect(ends.withLock { $0 } == [APUS_OK])
+    }
+
     @Test func `what is not open cannot be written to`() async throws {
         let closed = APUS_ECLOSED.rawValue
         var behaviour = CoreServer.Behaviour()

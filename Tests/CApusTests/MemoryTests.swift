@@ -18,6 +18,13 @@ struct MemoryTests {
 
     private struct NotServed: Error {}
 
+    /// ::/0, for as long as the tests run.
+    private nonisolated(unsafe) static let everywhere: UnsafePointer<apus_ip_range> = {
+        let range = UnsafeMutablePointer<apus_ip_range>.allocate(capacity: 1)
+        range.initialize(to: apus_ip_range())
+        return UnsafePointer(range)
+    }()
+
     private static func expect(_ condition: Bool) throws {
         if !condition { throw NotServed() }
     }
@@ -28,6 +35,35 @@ struct MemoryTests {
             try client.send("localhost\r\n\r\nGET /two HTTP/1.1\r\nHost: localhost\r\n\r\n")
             try expect(client.readAnswer().text == "/one")
             try expect(client.readAnswer().text == "/two")
+        },
+        Way(
+            name: "content in pieces, and an answer in pieces",
+            behaviour: .init(
+                onRequest: { connection, _, _ in
+                    if connection.begin(200) != 0 || connection.demandBody() != 0 { connection.abort() }
+                },
+                onBody: { connection in
+                    let error = connection.write([UInt8](repeating: 7, count: 40_000))
+                    if error != 0 || connection.demandBody() != 0 { connection.abort() }
+                },
+                onBodyEnd: { connection, _ in if connection.end() != 0 { connection.abort() } })
+        ) { client in
+            try client.send("POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Enc")
+            try client.send("oding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+            try expect(client.readAnswer(hasBody: false).status == 200)
+            _ = try client.read(through: Array("\r\n0\r\n\r\n".utf8))
+        },
+        Way(
+            name: "behind a proxy",
+            change: {
+                $0.proxy_protocol = APUS_PROXY_PROTOCOL_REQUIRED
+                $0.trusted = everywhere
+                $0.trusted_count = 1
+            }
+        ) { client in
+            try client.send("PROXY UNKNO")
+            try client.send("WN\r\nGET /one HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            try expect(client.readAnswer().text == "/one")
         },
         Way(name: "a refused request") { client in
             try client.send("GET / HTTP/1.1\r\n\r\n")

@@ -121,8 +121,10 @@ static int send_head(apus_connection *connection, unsigned status, const apus_fi
                      const uint8_t *body, size_t body_len)
 {
     apus_request *request = connection->request;
-    if (connection->phase != PHASE_REQUEST || request->framing != APUS_FRAMING_NONE || status < 200)
+    if (connection->phase != PHASE_REQUEST || request->framing != APUS_FRAMING_NONE)
         return APUS_EINVAL;
+    if (status < 200) /* an interim response is no answer */
+        return APUS_EFIELD;
     uint8_t framing = choose_framing(request, status, len);
     /* The client of a refused upgrade will not speak HTTP on; one that waits for 100 may send content or not. */
     if (request->is_upgrade || request->content.awaits_continue || framing == APUS_FRAMING_CLOSE ||

@@ -1,5 +1,6 @@
 import Apus
 import ArgumentParser
+import HTTPTypes
 
 #if canImport(Glibc)
     import Glibc
@@ -12,15 +13,25 @@ import ArgumentParser
 /// A server that sends every message back, or on to everybody: the README's example, and what one measures with.
 @main
 struct EchoServer: AsyncParsableCommand {
+<<<<<<< HEAD
     enum Mode: String, ExpressibleByArgument, CaseIterable { case echo, broadcast }
     enum SlowConsumer: String, ExpressibleByArgument, CaseIterable { case suspend, drop, close }
+=======
+    enum Mode: String, ExpressibleByArgument, CaseIterable { case echo, broadcast, client }
+>>>>>>> fd7238d (clients: behind nginx and HAProxy)
 
     @Option(help: "The address to listen on.") var host = "127.0.0.1"
     @Option(help: "The port; 0 for any free one.") var port: Int
     @Option(help: "Event loops, each a thread.") var threads = 1
-    @Option(help: "Whether a message goes back to its sender or on to all clients.") var mode = Mode.echo
+    @Option(help: "Messages go back to their sender, on to all clients, or back behind one that tells how the server sees it.") var mode = Mode.echo
     @Option(help: "The largest message, in bytes.") var maxMessage = 64 << 20
+<<<<<<< HEAD
     @Option(help: "What happens to a message for a client that does not read.") var slowConsumer = SlowConsumer.suspend
+=======
+    @Option(help: "A reverse proxy's address, or range of them, that may tell the client's; repeatable.")
+    var trust: [String] = []
+    @Flag(help: "Trusted proxies send a header of the PROXY protocol.") var proxyProtocol = false
+>>>>>>> fd7238d (clients: behind nginx and HAProxy)
     @Flag(help: "Receive borrowed bytes in a closure, rather than messages in a loop.") var borrowed = false
 
     func run() async throws {
@@ -28,18 +39,28 @@ struct EchoServer: AsyncParsableCommand {
         configuration.threads = threads
         configuration.maxMessageBytes = maxMessage
         configuration.maxFragments = 1 << 17  // the Autobahn|Testsuite sends 65,536 of 64 bytes (case 9.3.1)
+<<<<<<< HEAD
         configuration.slowConsumerPolicy =
             switch slowConsumer {
             case .suspend: .suspendSender
             case .drop: .dropMessage
             case .close: .close
             }
+=======
+        configuration.trustedProxies = trust
+        configuration.proxyProtocol = proxyProtocol ? .required : .off
+>>>>>>> fd7238d (clients: behind nginx and HAProxy)
         let server = try WebSocketServer(configuration: configuration)
         let everybody = server.topic("everybody")
         let handler: WebSocketServer.Handler =
             switch mode {
             case .echo where borrowed: { try await echoBorrowed($0) }
             case .echo: { try await echo($0) }
+            case .client:
+                { socket in
+                    try await socket.send(describe(socket.remoteAddress, socket.request))
+                    try await echo(socket)
+                }
             case .broadcast: { [borrowed] in try await broadcast($0, to: everybody, borrowed: borrowed) }
             }
         try await server.run(
@@ -47,9 +68,23 @@ struct EchoServer: AsyncParsableCommand {
                 print("listening on \(address.port)")
                 fflush(nil)  // whoever waits for the line may read it from a pipe
             },
+            http: { await answer($0) },
             handler: handler
         )
     }
+}
+
+/// Sends content back while it comes; at `/client`, says how the server sees the client.
+func answer(_ request: Request) async -> Response {
+    guard request.path != "/client" else { return .text(describe(request.remoteAddress, request.head)) }
+    guard request.method == .post else { return .notFound }
+    return Response(status: .ok, contentLength: request.body.contentLength) { writer in
+        for try await piece in request.body { try await writer.write(piece) }
+    }
+}
+
+func describe(_ address: SocketAddress, _ request: HTTPRequest) -> String {
+    "\(address) \(request.scheme ?? "") \(request.authority ?? "")"
 }
 
 func echo(_ socket: WebSocket) async throws {
