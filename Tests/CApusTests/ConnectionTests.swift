@@ -235,8 +235,9 @@ struct ConnectionTests {
         let field = APUS_EFIELD.rawValue
         #expect(
             results.withLock { $0 } == [
-                closed, closed, field, field, 0, invalid, 0, invalid, invalid, 0, invalid, 0, 0, 0, 0, closed, invalid,
-                closed,
+                closed, closed, field, field, 0, invalid,  // as the request came
+                0, closed, invalid, closed,  // at the end of its content, told while the next piece was demanded
+                0, invalid, invalid, 0, invalid, 0, 0, 0,
             ])
         #expect(ends.withLock { $0 } == [APUS_OK])
     }

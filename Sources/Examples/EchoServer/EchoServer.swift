@@ -13,25 +13,19 @@ import HTTPTypes
 /// A server that sends every message back, or on to everybody: the README's example, and what one measures with.
 @main
 struct EchoServer: AsyncParsableCommand {
-<<<<<<< HEAD
-    enum Mode: String, ExpressibleByArgument, CaseIterable { case echo, broadcast }
-    enum SlowConsumer: String, ExpressibleByArgument, CaseIterable { case suspend, drop, close }
-=======
     enum Mode: String, ExpressibleByArgument, CaseIterable { case echo, broadcast, client }
->>>>>>> fd7238d (clients: behind nginx and HAProxy)
+    enum SlowConsumer: String, ExpressibleByArgument, CaseIterable { case suspend, drop, close }
 
     @Option(help: "The address to listen on.") var host = "127.0.0.1"
     @Option(help: "The port; 0 for any free one.") var port: Int
     @Option(help: "Event loops, each a thread.") var threads = 1
-    @Option(help: "Messages go back to their sender, on to all clients, or back behind one that tells how the server sees it.") var mode = Mode.echo
+    @Option(help: "Messages go back, on to all clients, or back behind one on how the server sees the client.")
+    var mode = Mode.echo
     @Option(help: "The largest message, in bytes.") var maxMessage = 64 << 20
-<<<<<<< HEAD
     @Option(help: "What happens to a message for a client that does not read.") var slowConsumer = SlowConsumer.suspend
-=======
     @Option(help: "A reverse proxy's address, or range of them, that may tell the client's; repeatable.")
     var trust: [String] = []
     @Flag(help: "Trusted proxies send a header of the PROXY protocol.") var proxyProtocol = false
->>>>>>> fd7238d (clients: behind nginx and HAProxy)
     @Flag(help: "Receive borrowed bytes in a closure, rather than messages in a loop.") var borrowed = false
 
     func run() async throws {
@@ -39,17 +33,14 @@ struct EchoServer: AsyncParsableCommand {
         configuration.threads = threads
         configuration.maxMessageBytes = maxMessage
         configuration.maxFragments = 1 << 17  // the Autobahn|Testsuite sends 65,536 of 64 bytes (case 9.3.1)
-<<<<<<< HEAD
         configuration.slowConsumerPolicy =
             switch slowConsumer {
             case .suspend: .suspendSender
             case .drop: .dropMessage
             case .close: .close
             }
-=======
         configuration.trustedProxies = trust
         configuration.proxyProtocol = proxyProtocol ? .required : .off
->>>>>>> fd7238d (clients: behind nginx and HAProxy)
         let server = try WebSocketServer(configuration: configuration)
         let everybody = server.topic("everybody")
         let handler: WebSocketServer.Handler =
