@@ -10,31 +10,33 @@ APUS_ASSUME_NONNULL_BEGIN
 
 /* X(name, number, code, words). `code` is what goes to the peer: a WebSocket close code (1000 and
  * above, RFC 6455 §7.4) or an HTTP status (below 1000), 0 where the peer is told nothing. */
-#define APUS_ERROR_MAP(X)                                                        \
-    X(EPROTO, -1, 1002, "the peer broke the framing rules")                      \
-    X(EUTF8, -2, 1007, "a text message or close reason is not UTF-8")            \
-    X(ETOOBIG, -3, 1009, "a message passes the size limit")                      \
-    X(EFRAGMENTS, -4, 1009, "a message has more fragments than the limit")       \
-    X(ENOMEM, -5, 1011, "out of memory")                                         \
-    X(EHEAD, -10, 400, "the request head is malformed")                          \
-    X(EHEADSIZE, -11, 431, "the request head passes the size limit")             \
-    X(EHEADCOUNT, -12, 431, "the request head has more fields than the limit")   \
-    X(EHTTPVERSION, -13, 505, "the HTTP version is not 1.0 or 1.1")              \
-    X(EHOST, -14, 400, "an HTTP/1.1 request needs exactly one valid Host field") \
-    X(EBODY, -15, 413, "a request with content is not accepted here")            \
-    X(EMETHOD, -20, 405, "an opening handshake must be a GET")                   \
-    X(EHANDSHAKE, -21, 400, "the opening handshake is malformed")                \
-    X(EKEY, -22, 400, "Sec-WebSocket-Key is not 16 bytes in base64")             \
-    X(EVERSION, -23, 426, "Sec-WebSocket-Version is not 13")                     \
-    X(EORIGIN, -24, 403, "the request comes from a page of another origin")      \
-    X(EFIELD, -25, 500, "a field name or value cannot stand in a head")          \
-    X(ETIMEDOUT, -30, 408, "the opening handshake took too long")                \
-    X(EFULL, -40, 0, "the outbound queue is full; the sender has to wait")       \
-    X(ECLOSED, -41, 0, "the connection is closed")                               \
-    X(ESLOW, -42, 1013, "the peer reads too slowly")                             \
-    X(ESILENT, -43, 1011, "the peer answers no ping")                            \
-    X(ELOST, -44, 0, "the stream ended without a closing handshake")             \
-    X(EINVAL, -45, 0, "an argument is out of its range")                         \
+#define APUS_ERROR_MAP(X)                                                         \
+    X(EPROTO, -1, 1002, "the peer broke the framing rules")                       \
+    X(EUTF8, -2, 1007, "a text message or close reason is not UTF-8")             \
+    X(ETOOBIG, -3, 1009, "a message passes the size limit")                       \
+    X(EFRAGMENTS, -4, 1009, "a message has more fragments than the limit")        \
+    X(ENOMEM, -5, 1011, "out of memory")                                          \
+    X(EINFLATE, -6, 1007, "a compressed message does not inflate")                \
+    X(EHEAD, -10, 400, "the request head is malformed")                           \
+    X(EHEADSIZE, -11, 431, "the request head passes the size limit")              \
+    X(EHEADCOUNT, -12, 431, "the request head has more fields than the limit")    \
+    X(EHTTPVERSION, -13, 505, "the HTTP version is not 1.0 or 1.1")               \
+    X(EHOST, -14, 400, "an HTTP/1.1 request needs exactly one valid Host field")  \
+    X(EBODY, -15, 413, "a request with content is not accepted here")             \
+    X(EMETHOD, -20, 405, "an opening handshake must be a GET")                    \
+    X(EHANDSHAKE, -21, 400, "the opening handshake is malformed")                 \
+    X(EKEY, -22, 400, "Sec-WebSocket-Key is not 16 bytes in base64")              \
+    X(EVERSION, -23, 426, "Sec-WebSocket-Version is not 13")                      \
+    X(EORIGIN, -24, 403, "the request comes from a page of another origin")       \
+    X(EFIELD, -25, 500, "a field name or value cannot stand in a head")           \
+    X(EEXTENSION, -26, 0, "the server accepted extensions that were not offered") \
+    X(ETIMEDOUT, -30, 408, "the opening handshake took too long")                 \
+    X(EFULL, -40, 0, "the outbound queue is full; the sender has to wait")        \
+    X(ECLOSED, -41, 0, "the connection is closed")                                \
+    X(ESLOW, -42, 1013, "the peer reads too slowly")                              \
+    X(ESILENT, -43, 1011, "the peer answers no ping")                             \
+    X(ELOST, -44, 0, "the stream ended without a closing handshake")              \
+    X(EINVAL, -45, 0, "an argument is out of its range")                          \
     X(EDROPPED, -46, 0, "the outbound queue is full; the message was dropped")
 
 typedef enum apus_error {
