@@ -13,12 +13,16 @@ import ArgumentParser
 @main
 struct EchoServer: AsyncParsableCommand {
     enum Mode: String, ExpressibleByArgument, CaseIterable { case echo, broadcast }
+    enum CompressionMode: String, ExpressibleByArgument, CaseIterable { case off, shared, dedicated }
 
     @Option(help: "The address to listen on.") var host = "127.0.0.1"
     @Option(help: "The port; 0 for any free one.") var port: Int
     @Option(help: "Event loops, each a thread.") var threads = 1
     @Option(help: "Whether a message goes back to its sender or on to all clients.") var mode = Mode.echo
     @Option(help: "The largest message, in bytes.") var maxMessage = 64 << 20
+    @Option(help: "Whether messages are compressed, and with one compressor for all or one for each.")
+    var compression = CompressionMode.off
+    @Option(help: "zlib's level, from 1 to 9.") var compressionLevel = 6
     @Flag(help: "Receive borrowed bytes in a closure, rather than messages in a loop.") var borrowed = false
 
     func run() async throws {
@@ -26,6 +30,12 @@ struct EchoServer: AsyncParsableCommand {
         configuration.threads = threads
         configuration.maxMessageBytes = maxMessage
         configuration.maxFragments = 1 << 17  // the Autobahn|Testsuite sends 65,536 of 64 bytes (case 9.3.1)
+        configuration.compression =
+            switch compression {
+            case .off: .off
+            case .shared: .shared(level: compressionLevel)
+            case .dedicated: .dedicated(level: compressionLevel)
+            }
         let server = try WebSocketServer(configuration: configuration)
         let everybody = server.topic("everybody")
         let handler: WebSocketServer.Handler =
