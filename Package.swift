@@ -33,7 +33,14 @@ let package = Package(
     ],
     targets: [
         // The core: bytes in, bytes out.
-        .target(name: "CApusCore", path: "CSources/CApusCore", cSettings: cSettings),
+        .systemLibrary(
+            name: "CZlib",
+            path: "CSources/CZlib",
+            pkgConfig: "zlib",
+            providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]
+        ),
+        .target(
+            name: "CApusCore", dependencies: ["CZlib"], path: "CSources/CApusCore", cSettings: cSettings),
 
         // The network, on libuv.
         .systemLibrary(
@@ -86,12 +93,13 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
-        // What tests share: a client that blocks, and the headers of CApus that are not public.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        // What tests share: a client that blocks, a peer's zlib, and the headers of CApus that are not public.
+        .target(
+            name: "TestSupport", dependencies: ["CZlib"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
         .systemLibrary(name: "CApusInternals", path: "Tests/CApusInternals"),
         .systemLibrary(name: "CMalloc", path: "Tests/CMalloc"),
 
-        .testTarget(name: "CApusCoreTests", dependencies: ["CApusCore"], swiftSettings: swiftSettings),
+        .testTarget(name: "CApusCoreTests", dependencies: ["CApusCore", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "CApusTests",
             dependencies: ["CApus", "CApusCore", "CApusInternals", "TestSupport"],

@@ -19,6 +19,8 @@ typedef struct options {
     long port;
     long threads;
     long long max_message;
+    apus_compression_mode compression;
+    int compression_level;
     bool is_broadcast;
 } options;
 
@@ -86,6 +88,7 @@ static _Noreturn void fail(const char *words, const char *detail)
 static _Noreturn void explain(int status)
 {
     fputs("usage: core-echo --port P [--host H] [--threads N] [--mode echo|broadcast] [--max-message BYTES]\n"
+          "                 [--compression off|shared|dedicated] [--compression-level 1...9]\n"
           "                 [--borrowed]   (messages are always borrowed here)\n",
           status == EXIT_SUCCESS ? stdout : stderr);
     exit(status);
@@ -102,6 +105,20 @@ static long long parse_number(const char *text, const char *option, long long le
     return value;
 }
 
+static apus_compression_mode parse_compression(const char *text)
+{
+    static const char *const modes[] = {
+        [APUS_COMPRESSION_OFF] = "off",
+        [APUS_COMPRESSION_SHARED] = "shared",
+        [APUS_COMPRESSION_DEDICATED] = "dedicated",
+    };
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        if (strcmp(text, modes[i]) == 0)
+            return (apus_compression_mode)i;
+    }
+    fail("--compression takes off, shared or dedicated, not ", text);
+}
+
 static options parse_options(int argc, char **argv)
 {
     static const struct option known[] = {
@@ -110,11 +127,13 @@ static options parse_options(int argc, char **argv)
         {"threads", required_argument, NULL, 't'},
         {"mode", required_argument, NULL, 'm'},
         {"max-message", required_argument, NULL, 'x'},
+        {"compression", required_argument, NULL, 'c'},
+        {"compression-level", required_argument, NULL, 'l'},
         {"borrowed", no_argument, NULL, 'b'},
         {"help", no_argument, NULL, '?'},
         {NULL, 0, NULL, 0},
     };
-    options parsed = {.host = "127.0.0.1", .port = -1, .threads = 1, .max_message = 64 << 20};
+    options parsed = {.host = "127.0.0.1", .port = -1, .threads = 1, .max_message = 64 << 20, .compression_level = 6};
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (option) {
         case 'p':
@@ -134,6 +153,12 @@ static options parse_options(int argc, char **argv)
         case 'x':
             parsed.max_message = parse_number(optarg, "max-message", 1, 1LL << 40);
             break;
+        case 'c':
+            parsed.compression = parse_compression(optarg);
+            break;
+        case 'l':
+            parsed.compression_level = (int)parse_number(optarg, "compression-level", 1, 9);
+            break;
         case 'b':
             break;
         default:
@@ -152,6 +177,10 @@ static apus_listener_config make_config(const options *options)
     apus_endpoint_config *endpoint = &config.endpoint;
     endpoint->session.limits.size = (uint64_t)options->max_message;
     endpoint->session.limits.fragments = MOST_FRAGMENTS;
+    endpoint->compression.mode = options->compression;
+    endpoint->compression.level = options->compression_level;
+    if (options->compression == APUS_COMPRESSION_DEDICATED) /* as the Swift API has it */
+        endpoint->compression.threshold = 32;
     /* An echo never gets ahead of its peer by more than what the peer sent without reading. */
     endpoint->outbound_limit = (size_t)options->max_message * 4;
     endpoint->callbacks = (apus_connection_callbacks){

@@ -84,10 +84,12 @@ extension WebSocketServer {
         public var proxyProtocol = ProxyProtocol.off
         /// The fields in which trusted proxies tell whom a request comes from; the three of `X-Forwarded-`.
         public var forwardedFields = ForwardedFields.xForwarded
-        /// Bytes of a message; a larger one closes with 1009. 1 MiB.
+        /// Bytes of a message, once inflated; a larger one closes with 1009. 1 MiB.
         public var maxMessageBytes = 1 << 20
         /// Fragments of a message, empty ones included; more close with 1009. 4096.
         public var maxFragments = 4096
+        /// Whether messages are compressed (permessage-deflate, RFC 7692), if the client offers it; off.
+        public var compression = Compression.off
         /// Bytes of messages that nobody has read yet; with more, reading stops until half of them are read. 64 KiB.
         public var maxInboundBytes = 64 << 10
         /// Bytes queued for one peer that does not take them; with more, ``slowConsumerPolicy`` applies. 1 MiB.
@@ -134,6 +136,7 @@ extension WebSocketServer {
             try checkProxies()
             try check(maxMessageBytes, in: 1...Int.max, "maxMessageBytes")
             try check(maxFragments, in: 1...Int(UInt32.max), "maxFragments")
+            for limit in compression.limits { try check(limit.value, in: limit.range, limit.name) }
             try check(maxInboundBytes, in: 1...Int.max, "maxInboundBytes")
             try check(maxOutboundBytes, in: 1...Int.max, "maxOutboundBytes")
             try check(maxMissedPings, in: 0...100, "maxMissedPings")

@@ -37,6 +37,18 @@ extension WebSocketServer {
         public internal(set) var bytesReceived = 0
         /// Bytes written to sockets.
         public internal(set) var bytesSent = 0
+        /// Compressed messages from peers: ``Configuration/compression``.
+        public internal(set) var messagesInflated = 0
+        /// Bytes of their payloads as they came.
+        public internal(set) var bytesBeforeInflating = 0
+        /// Bytes of their payloads once inflated.
+        public internal(set) var bytesInflated = 0
+        /// Messages compressed; one that is published counts once for each size of window.
+        public internal(set) var messagesDeflated = 0
+        /// Bytes of their payloads before.
+        public internal(set) var bytesBeforeDeflating = 0
+        /// Bytes of their payloads compressed.
+        public internal(set) var bytesDeflated = 0
         /// Connections failed with 1002.
         public internal(set) var protocolErrors = 0
         /// Connections failed with 1007.
@@ -45,6 +57,8 @@ extension WebSocketServer {
         public internal(set) var sizeErrors = 0
         /// Connections failed with 1009: ``Configuration/maxFragments``.
         public internal(set) var fragmentErrors = 0
+        /// Connections failed with 1007: a compressed message did not inflate.
+        public internal(set) var inflateErrors = 0
         /// Connections ended because memory was out.
         public internal(set) var memoryErrors = 0
         /// Messages not sent because a queue was full: ``Configuration/SlowConsumerPolicy/dropMessage``.
@@ -71,9 +85,11 @@ extension WebSocketServer {
             \.connectionsAccepted, \.connectionsNow, \.connectionsRefused, \.acceptFailures, \.requests,
             \.requestsRefused, \.contentSizeErrors, \.contentErrors, \.contentTimeouts, \.proxyErrors,
             \.handshakesAccepted, \.handshakesRefused, \.handshakeTimeouts, \.originsRefused,
-            \.messagesReceived, \.messagesSent, \.bytesReceived, \.bytesSent, \.protocolErrors, \.utf8Errors,
-            \.sizeErrors, \.fragmentErrors, \.memoryErrors, \.messagesDropped, \.slowConsumersClosed, \.readsPaused,
-            \.pingsSent, \.pingTimeouts, \.closeTimeouts, \.lifetimesEnded, \.connectionsLost,
+            \.messagesReceived, \.messagesSent, \.bytesReceived, \.bytesSent, \.messagesInflated,
+            \.bytesBeforeInflating, \.bytesInflated, \.messagesDeflated, \.bytesBeforeDeflating, \.bytesDeflated,
+            \.protocolErrors, \.utf8Errors, \.sizeErrors, \.fragmentErrors, \.inflateErrors, \.memoryErrors,
+            \.messagesDropped, \.slowConsumersClosed, \.readsPaused, \.pingsSent, \.pingTimeouts, \.closeTimeouts,
+            \.lifetimesEnded, \.connectionsLost,
         ]
 
         /// Sets the counters in the order in which they are declared, here and in the core.

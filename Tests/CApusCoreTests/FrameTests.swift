@@ -280,4 +280,23 @@ struct FrameTests {
         let header: [UInt8] = [0x82, 0x7f, 0x00, 0x00, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00]
         expect(header + payload, APUS_OPCODE_BINARY, payload, masked: false)
     }
+
+    @Test(arguments: bothRoles)
+    func `where permessage-deflate was agreed on, RSV1 may be set in a message's first frame and nowhere else`(
+        role: apus_role
+    ) {
+        let second: UInt8 = role == APUS_ROLE_SERVER ? 0x80 : 0x00
+        for first in UInt8.min...UInt8.max {
+            let header = [first, second, 1, 2, 3, 4]
+            var frame = apus_frame()
+            let size = apus_frame_parse_deflated(header, header.count, role, &frame)
+            var plainFrame = apus_frame()
+            let plain = apus_frame_parse([first & ~0x40] + header.dropFirst(), header.count, role, &plainFrame)
+            let isFirst = [1, 2].contains(first & 0x0f)
+            let isSet = first & 0x40 != 0
+            #expect(size == (isSet && !isFirst ? Int(APUS_EPROTO.rawValue) : plain))
+            #expect(size <= 0 || frame.rsv1 == isSet)
+            #expect(size <= 0 || frame.opcode == plainFrame.opcode && frame.fin == plainFrame.fin)
+        }
+    }
 }

@@ -29,7 +29,7 @@ private final class Message {
 
     func begin(_ opcode: apus_opcode, _ length: UInt64 = 0, fin: Bool = false) -> apus_error {
         var frame = apus_frame(
-            payload_len: length, masking_key: 0, opcode: UInt8(opcode.rawValue), fin: fin)
+            payload_len: length, masking_key: 0, opcode: UInt8(opcode.rawValue), fin: fin, rsv1: false)
         return apus_error(rawValue: apus_message_begin_frame(message, &frame, &limits))
     }
 

@@ -4,7 +4,8 @@
  * - a text message and a close reason are UTF-8, a message keeps its limit, and nothing is told behind the end;
  * - a reply is one whole control frame that the peer can parse: a ping's pong, a close's echo, a failure's code;
  * - while CLOSING no message is told and no ping answered;
- * - where an allocation fails, the events up to there are the same, and then the session fails with that.
+ * - where an allocation fails, the events up to there are the same, and then the session fails with that;
+ * - all this with permessage-deflate and without.
  *
  * Input: a byte that chooses role, limits and what the application does with messages; the seed of the pieces; two
  * bytes that say where this end closes (behind the input: never); which allocation fails; and the peer's bytes. */
@@ -30,6 +31,8 @@ typedef struct input {
     size_t closing; /* the bytes before this end's Close */
     apus_session_config config;
     bool takes_messages;
+    bool is_deflate;
+    bool keeps_context;
 } input;
 
 /* One session's way through the input. */
@@ -209,6 +212,19 @@ static void close_session(run *run)
             "nothing follows a Close");
 }
 
+static void set_compression(run *run, apus_deflate_pool *pool)
+{
+    static apus_compression_config config;
+    apus_compression_config_init(&config);
+    bool keeps = run->in->keeps_context;
+    apus_deflate_parameters parameters = {15, 15, !keeps, !keeps, false};
+    apus_compression *compression = apus_compression_new(run->in->config.role, &config, &parameters, pool);
+    if (compression == NULL) /* the one allocation that is to fail */
+        compression = apus_compression_new(run->in->config.role, &config, &parameters, pool);
+    require(compression != NULL, "there is memory for compression");
+    apus_session_set_compression(&run->session, compression);
+}
+
 /* Goes the whole way; the record is the caller's to free. */
 static run go(const input *in, uint32_t random, bool is_bytewise)
 {
@@ -217,7 +233,10 @@ static run go(const input *in, uint32_t random, bool is_bytewise)
     config.make_key = make_key;
     config.context = &keys;
     run run = {.in = in, .random = random, .is_bytewise = is_bytewise};
+    apus_deflate_pool pool = {0};
     apus_session_init(&run.session, &config);
+    if (in->is_deflate)
+        set_compression(&run, &pool);
     apus_session_open(&run.session);
     size_t border = in->closing < in->len ? in->closing : in->len;
     receive_in_pieces(&run, in->data, border);
@@ -227,6 +246,7 @@ static run go(const input *in, uint32_t random, bool is_bytewise)
     require(run.has_ended == (run.session.state == APUS_STATE_CLOSED), "an end is told");
     apus_session_end(&run.session);
     apus_session_deinit(&run.session);
+    apus_deflate_pool_clear(&pool);
     run.session.config = NULL;
     return run;
 }
@@ -266,6 +286,8 @@ static input read_input(const uint8_t *data, size_t len)
     in.config.role = data[0] & 1 ? APUS_ROLE_CLIENT : APUS_ROLE_SERVER;
     in.config.limits = limits[data[0] >> 1 & 7];
     in.takes_messages = (data[0] & 16) != 0;
+    in.is_deflate = (data[0] & 32) != 0;
+    in.keeps_context = (data[0] & 64) != 0;
     if (in.closing > in.len)
         in.closing = NEVER;
     return in;

@@ -33,6 +33,21 @@ uint64_t apus_connection_id(const apus_connection *connection)
     return connection->id;
 }
 
+int apus__connection_set_compression(apus_connection *connection, const apus_deflate_parameters *parameters)
+{
+    apus_endpoint *endpoint = connection->endpoint;
+    const apus_endpoint_config *config = endpoint->config;
+    apus_compression *compression =
+        apus_compression_new(config->session.role, &config->compression, parameters, &endpoint->pool);
+    if (compression == NULL)
+        return APUS_ENOMEM;
+    apus_session_set_compression(&connection->session, compression);
+    size_t threshold = apus_compression_threshold(compression);
+    if (threshold < connection->small_end)
+        connection->small_end = (uint8_t)threshold;
+    return APUS_OK;
+}
+
 void apus__connection_set_timeout(apus_connection *connection, uint32_t delay)
 {
     connection->is_active = false;
@@ -179,6 +194,8 @@ static void on_close(apus_stream *stream)
     apus__request_free(connection->request);
     apus_queue_remove(&connection->node);
     apus_free(connection);
+    if (apus_queue_is_empty(&endpoint->connections))
+        apus_deflate_pool_clear(&endpoint->pool);
     endpoint->on_forget(endpoint);
 }
 
@@ -206,6 +223,7 @@ int apus__connection_open(apus_endpoint *endpoint, int fd)
     connection->endpoint = endpoint;
     connection->id = __atomic_add_fetch(endpoint->last_id, 1, __ATOMIC_RELAXED);
     connection->phase = PHASE_HEAD;
+    connection->small_end = APUS_CONTROL_PAYLOAD_SIZE + 1;
     apus_session_init(&connection->session, &endpoint->config->session);
     apus__timer_init(&connection->timer, on_timer);
     apus_queue_append(&endpoint->connections, &connection->node);

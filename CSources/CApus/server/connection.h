@@ -50,6 +50,7 @@ struct apus_connection {
     apus_queue node;  /* in the endpoint's list */
     uint32_t expires; /* when its time is over, in the wheel's ticks; 0: never */
     uint8_t phase;
+    uint8_t small_end; /* a message with fewer bytes goes out in a small frame, without compression */
     uint8_t demand;
     uint8_t pings_missed;
     bool is_active; /* something came since the timer was armed */
@@ -58,6 +59,10 @@ struct apus_connection {
     bool is_delivering;
     bool application_pings; /* since the last check */
 };
+
+/* Compresses and inflates from now on as was agreed in the opening handshake, before the session is opened. APUS_OK or
+ * APUS_ENOMEM. */
+int apus__connection_set_compression(apus_connection *connection, const apus_deflate_parameters *parameters);
 
 /* Takes over an accepted socket. APUS_OK, APUS_ENOMEM or a negative errno; then `fd` is still the caller's. */
 int apus__connection_open(apus_endpoint *endpoint, int fd);

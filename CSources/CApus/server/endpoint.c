@@ -18,6 +18,7 @@ void apus_endpoint_config_init(apus_endpoint_config *config, apus_role role)
         .outbound_limit = 1 << 20,
         .slow_consumer = APUS_SLOW_CONSUMER_SUSPEND,
     };
+    apus_compression_config_init(&config->compression);
 }
 
 void apus__endpoint_init(apus_endpoint *endpoint, apus_loop *loop, const apus_endpoint_config *config,
@@ -28,6 +29,20 @@ void apus__endpoint_init(apus_endpoint *endpoint, apus_loop *loop, const apus_en
     endpoint->last_id = last_id;
     endpoint->context = context;
     apus_queue_init(&endpoint->connections);
+}
+
+void apus__endpoint_add_statistics(const apus_endpoint *endpoint, apus_statistics *out)
+{
+    const apus_deflate_counts *counts = &endpoint->pool.counts;
+#define X(name, words) out->name += __atomic_load_n(&endpoint->statistics.name, __ATOMIC_RELAXED);
+    APUS_STATISTICS_MAP(X)
+#undef X
+    out->messages_inflated += __atomic_load_n(&counts->messages_inflated, __ATOMIC_RELAXED);
+    out->bytes_before_inflating += __atomic_load_n(&counts->bytes_before_inflating, __ATOMIC_RELAXED);
+    out->bytes_inflated += __atomic_load_n(&counts->bytes_inflated, __ATOMIC_RELAXED);
+    out->messages_deflated += __atomic_load_n(&counts->messages_deflated, __ATOMIC_RELAXED);
+    out->bytes_before_deflating += __atomic_load_n(&counts->bytes_before_deflating, __ATOMIC_RELAXED);
+    out->bytes_deflated += __atomic_load_n(&counts->bytes_deflated, __ATOMIC_RELAXED);
 }
 
 void apus__endpoint_stop(apus_endpoint *endpoint)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "apus/deflate.h"
 #include "apus/endpoint.h"
 #include "apus/queue.h"
 #include "apus/statistics.h"
@@ -17,6 +18,7 @@ typedef struct apus_endpoint {
     uint64_t *last_id; /* counted up, perhaps by several loops */
     apus_queue connections;
     apus_statistics statistics;
+    apus_deflate_pool pool; /* emptied when the last connection goes */
     bool is_stopping;
     /* A connection has gone, and its memory with it. */
     void (*on_forget)(struct apus_endpoint *endpoint);
@@ -24,6 +26,9 @@ typedef struct apus_endpoint {
 
 void apus__endpoint_init(apus_endpoint *endpoint, apus_loop *loop, const apus_endpoint_config *config,
                          uint64_t *last_id, void *context);
+
+/* Adds the present counts to `out`; from any thread. */
+void apus__endpoint_add_statistics(const apus_endpoint *endpoint, apus_statistics *out);
 
 /* Ends every connection as its phase allows. */
 void apus__endpoint_stop(apus_endpoint *endpoint);

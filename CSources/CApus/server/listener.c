@@ -121,7 +121,9 @@ static void on_timer(apus_timer *timer)
 static void on_handle_close(uv_handle_t *handle)
 {
     apus_listener *listener = handle->data;
-    listener->on_stop(listener->endpoint.context, &listener->endpoint.statistics);
+    apus_statistics statistics = {0};
+    apus__endpoint_add_statistics(&listener->endpoint, &statistics);
+    listener->on_stop(listener->endpoint.context, &statistics);
     apus_free(listener);
 }
 
@@ -145,6 +147,9 @@ static void on_forget(apus_endpoint *endpoint)
 int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_listener_config *config,
                        apus_admission *admission, void *context)
 {
+    int error = apus_compression_config_check(&config->endpoint.compression);
+    if (error != APUS_OK)
+        return error;
     apus_listener *listener = apus_calloc(1, sizeof *listener);
     if (listener == NULL)
         return APUS_ENOMEM;
@@ -154,7 +159,7 @@ int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_
     listener->admission = admission;
     listener->fd = fd;
     apus__timer_init(&listener->timer, on_timer);
-    int error = uv_poll_init(&loop->uv, &listener->poll, fd);
+    error = uv_poll_init(&loop->uv, &listener->poll, fd);
     if (error != 0) {
         apus_free(listener);
         return error;
@@ -183,9 +188,7 @@ void apus_listener_stop(apus_listener *listener, uint32_t deadline,
 
 void apus_listener_add_statistics(const apus_listener *listener, apus_statistics *out)
 {
-#define X(name, words) out->name += __atomic_load_n(&listener->endpoint.statistics.name, __ATOMIC_RELAXED);
-    APUS_STATISTICS_MAP(X)
-#undef X
+    apus__endpoint_add_statistics(&listener->endpoint, out);
 }
 
 void apus_statistics_add(apus_statistics *sum, const apus_statistics *more)

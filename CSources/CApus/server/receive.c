@@ -20,6 +20,9 @@ static void count_failure(apus_statistics *statistics, int error)
     case APUS_EFRAGMENTS:
         APUS_COUNT(statistics->fragment_errors, 1);
         return;
+    case APUS_EINFLATE:
+        APUS_COUNT(statistics->inflate_errors, 1);
+        return;
     case APUS_ENOMEM:
         APUS_COUNT(statistics->memory_errors, 1);
         return;

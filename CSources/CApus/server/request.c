@@ -66,6 +66,8 @@ static void take_request(apus_connection *connection, const apus_head *head, con
     request->is_upgrade = apus_handshake_is_asked(head);
     if (request->is_upgrade)
         apus_handshake_accept(apus_head_find(head, "sec-websocket-key")->value, request->accept);
+    request->is_deflate = request->is_upgrade &&
+                          apus_extension_choose(head, &connection->endpoint->config->compression, &request->deflate);
     request->is_head = head->method.len == 4 && apus_text_equals(head->method, "head");
     request->minor_version = head->minor_version;
     /* An HTTP/1.0 client would need to be told that we keep the connection; it is as well served by a close. */
@@ -263,16 +265,32 @@ void apus__request_time_out(apus_connection *connection)
         apus__connection_finish(connection);
 }
 
+/* The field that accepts permessage-deflate, where it was offered in a way that suits. */
+static int write_extension(apus_bytes *out, const apus_request *request)
+{
+    static const apus_text name = {.data = "sec-websocket-extensions", .len = 24};
+    char answer[APUS_EXTENSION_SIZE];
+    if (!request->is_deflate)
+        return APUS_OK;
+    size_t len = apus_extension_write_answer(&request->deflate, answer);
+    return apus_head_write_field(out, name, (apus_text){.data = answer, .len = len});
+}
+
 int apus_connection_accept(apus_connection *connection, apus_text subprotocol, const apus_field *fields, size_t count)
 {
     if (connection->phase != PHASE_REQUEST || !connection->request->is_upgrade)
         return APUS_EINVAL;
     apus_bytes out = {0};
-    int error = apus_handshake_write(&out, connection->request->accept, subprotocol);
+    const apus_request *request = connection->request;
+    int error = apus_handshake_write(&out, request->accept, subprotocol);
+    if (error == APUS_OK)
+        error = write_extension(&out, request);
     for (size_t i = 0; i < count && error == APUS_OK; i++)
         error = apus_head_write_field(&out, fields[i].name, fields[i].value);
     if (error == APUS_OK)
         error = apus_bytes_append_text(&out, "\r\n");
+    if (error == APUS_OK && request->is_deflate && connection->session.compression == NULL)
+        error = apus__connection_set_compression(connection, &request->deflate);
     if (error == APUS_OK)
         error = apus__stream_write(&connection->stream, out.data, out.len, NULL, 0);
     apus_bytes_deinit(&out);

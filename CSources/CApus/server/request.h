@@ -7,6 +7,7 @@
 #include "apus/chunked.h"
 #include "apus/connection.h"
 #include "apus/forwarded.h"
+#include "apus/extension.h"
 #include "apus/handshake.h"
 #include "apus/ip.h"
 
@@ -54,7 +55,9 @@ typedef struct apus_request {
     bool keep_alive;
     bool is_placed;     /* `peer` was looked for */
     bool has_ended;     /* the peer has sent its last byte */
+    bool is_deflate;    /* permessage-deflate was offered, and `deflate` will be accepted */
     bool is_processing; /* `bytes` or the read buffer are being read above us on the stack */
+    apus_deflate_parameters deflate;
     char accept[APUS_ACCEPT_SIZE];
 } apus_request;
 

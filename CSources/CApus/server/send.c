@@ -58,43 +58,51 @@ static int refuse_message(apus_connection *connection)
     return APUS_EFULL;
 }
 
-static int write_frame(apus_connection *connection, apus_opcode opcode, bool fin, const uint8_t *data, size_t len)
+static int write_frame(apus_connection *connection, apus_opcode opcode, bool rsv1, bool fin, const uint8_t *data,
+                       size_t len)
 {
     uint8_t header[APUS_FRAME_HEADER_SIZE];
     size_t header_len = apus_frame_encode(header, opcode, fin, len);
+    if (rsv1)
+        header[0] |= APUS_FRAME_RSV1;
     if (apus__backlog_is_needed(connection))
         return apus__backlog_copy(connection, header, header_len, data, len);
     return apus__stream_write(&connection->stream, header, header_len, data, len);
 }
 
-/* A large message goes in fragments (RFC 6455 §5.4), so that control frames get in between. */
-static int write_message(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
+/* A large message goes in fragments (RFC 6455 §5.4), so that control frames get in between; only the first one says
+ * that it is compressed. */
+static int write_message(apus_connection *connection, apus_opcode opcode, bool rsv1, const uint8_t *data, size_t len)
 {
     int error = APUS_OK;
     for (; error == APUS_OK && len > APUS_BACKLOG_WINDOW; len -= APUS_BACKLOG_WINDOW) {
-        error = write_frame(connection, opcode, false, data, APUS_BACKLOG_WINDOW);
+        error = write_frame(connection, opcode, rsv1, false, data, APUS_BACKLOG_WINDOW);
+        rsv1 = false;
         data += APUS_BACKLOG_WINDOW;
         opcode = APUS_OPCODE_CONTINUATION;
     }
-    return error == APUS_OK ? write_frame(connection, opcode, true, data, len) : error;
+    return error == APUS_OK ? write_frame(connection, opcode, rsv1, true, data, len) : error;
 }
 
-/* Anything but the usual case: a queue, a large message, a connection that is not open. */
+/* Anything but the usual case: a queue, a large message, one to compress, a connection that is not open. What is
+ * compressed is sent here and now, so the peer inflates in the order in which it was compressed. */
 static APUS_NOINLINE int send_any(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
 {
     if (APUS_UNLIKELY(!is_writable(connection)))
         return APUS_ECLOSED;
     if (APUS_UNLIKELY(is_full(connection, len)))
         return refuse_message(connection);
+    apus_compression *compression = connection->session.compression;
+    bool is_compressed = compression != NULL && apus_compression_deflate(compression, &data, &len);
     APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
-    return write_message(connection, opcode, data, len);
+    return write_message(connection, opcode, is_compressed, data, len);
 }
 
 int apus_connection_send(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
 {
     /* A small message from a handler that answers what was just read: straight into the cork. */
     uint8_t *frame = NULL;
-    if (APUS_LIKELY(len <= APUS_CONTROL_PAYLOAD_SIZE && may_send(connection)))
+    if (APUS_LIKELY(len < connection->small_end && may_send(connection)))
         frame = apus__stream_claim(&connection->stream, SMALL_HEADER_SIZE + len);
     if (APUS_UNLIKELY(frame == NULL))
         return send_any(connection, opcode, data, len);

@@ -5,6 +5,7 @@
 
 #include "apus/alloc.h"
 #include "server/connection.h"
+#include "server/publication.h"
 
 #define FIRST_CAPACITY 4
 
@@ -17,6 +18,7 @@ typedef struct apus_branch {
 
 struct apus_topic {
     uint32_t references;
+    bool is_compressed; /* by some subscriber, at present or before */
     size_t branch_count;
     apus_branch branches[];
 };
@@ -34,6 +36,7 @@ typedef struct delivery {
     apus_topic *topic;
     apus_branch *branch;
     apus_buffer *frame;
+    apus_publication *publication; /* NULL where no subscriber compresses */
     uint64_t except;
 } delivery;
 
@@ -119,6 +122,8 @@ int apus_topic_subscribe(apus_topic *topic, apus_connection *connection)
         return APUS_ENOMEM;
     *subscription = (apus_subscription){
         .topic = apus_topic_retain(topic), .branch = branch, .connection = connection, .index = branch->count};
+    if (connection->session.compression != NULL)
+        __atomic_store_n(&topic->is_compressed, true, __ATOMIC_RELAXED);
     branch->subscriptions[branch->count] = subscription;
     set_count(branch, branch->count + 1);
     *place = subscription;
@@ -154,31 +159,41 @@ void apus__topic_unsubscribe_all(apus_connection *connection)
 
 /* Queues the frame for every subscriber of one loop. Nothing here ends a subscription: a socket that fails is told of
  * when the loop flushes. */
-static void deliver(apus_branch *branch, apus_buffer *frame, uint64_t except)
+static void deliver(apus_branch *branch, apus_buffer *frame, apus_publication *publication, uint64_t except)
 {
     for (size_t i = 0; i < branch->count; i++) {
         apus_connection *connection = branch->subscriptions[i]->connection;
-        if (connection->id != except)
-            apus__connection_share(connection, frame);
+        if (connection->id == except)
+            continue;
+        apus__connection_share(connection,
+                               publication == NULL ? frame : apus__publication_frame(publication, connection));
     }
 }
 
 static void on_delivery(void *argument)
 {
     delivery *message = argument;
-    deliver(message->branch, message->frame, message->except);
+    deliver(message->branch, message->frame, message->publication, message->except);
+    if (message->publication != NULL)
+        apus__publication_release(message->publication);
     apus_buffer_release(message->frame);
     apus_topic_release(message->topic);
     apus_free(message);
 }
 
-static int post(apus_topic *topic, apus_branch *branch, apus_buffer *frame, uint64_t except)
+static int post(apus_topic *topic, apus_branch *branch, apus_buffer *frame, apus_publication *publication,
+                uint64_t except)
 {
     delivery *message = apus_malloc(sizeof *message);
     if (message == NULL)
         return APUS_ENOMEM;
     *message = (delivery){
-        .topic = apus_topic_retain(topic), .branch = branch, .frame = apus_buffer_retain(frame), .except = except};
+        .topic = apus_topic_retain(topic),
+        .branch = branch,
+        .frame = apus_buffer_retain(frame),
+        .publication = publication == NULL ? NULL : apus__publication_retain(publication),
+        .except = except,
+    };
     apus_loop_post(branch->loop, on_delivery, message);
     return APUS_OK;
 }
@@ -202,15 +217,23 @@ int apus_topic_publish(apus_topic *topic, apus_opcode opcode, const uint8_t *dat
     if (frame == NULL)
         return APUS_ENOMEM;
     int error = APUS_OK;
+    apus_publication *publication = NULL;
+    /* Whoever subscribes and compresses from now on gets the message as it is, which is right as well. */
+    if (__atomic_load_n(&topic->is_compressed, __ATOMIC_RELAXED)) {
+        publication = apus__publication_new(frame, opcode, frame->len - len);
+        error = publication == NULL ? APUS_ENOMEM : APUS_OK;
+    }
     for (size_t i = 0; i < topic->branch_count && error == APUS_OK; i++) {
         apus_branch *branch = &topic->branches[i];
         if (__atomic_load_n(&branch->count, __ATOMIC_RELAXED) == 0)
             continue;
         if (apus_loop_is_current(branch->loop))
-            deliver(branch, frame, except);
+            deliver(branch, frame, publication, except);
         else
-            error = post(topic, branch, frame, except);
+            error = post(topic, branch, frame, publication, except);
     }
+    if (publication != NULL)
+        apus__publication_release(publication);
     apus_buffer_release(frame);
     return error;
 }

@@ -6,6 +6,7 @@
 
 #include "apus/alloc.h"
 #include "session/control.h"
+#include "session/inflate.h"
 #include "session/lifecycle.h"
 
 /* The first byte and the header of a small, unfragmented message as a client sends it (RFC 6455 §5.2). */
@@ -29,8 +30,15 @@ void apus_session_init(apus_session *session, const apus_session_config *config)
 void apus_session_deinit(apus_session *session)
 {
     apus_message_deinit(&session->message);
+    apus_compression_free(session->compression);
+    session->compression = NULL;
     apus_free(session->control);
     session->control = NULL;
+}
+
+void apus_session_set_compression(apus_session *session, apus_compression *compression)
+{
+    session->compression = compression;
 }
 
 /* Messages may go the short way to a server, between frames, while the session is open and keeps nothing. */
@@ -100,7 +108,9 @@ static void end_data_frame(apus_session *session, apus_event *out)
     if (!session->fin)
         return;
     apus_message *message = &session->message;
-    int error = apus_message_check_end(message);
+    int error = message->is_compressed ? apus__session_end_inflating(session) : APUS_OK;
+    if (error == APUS_OK)
+        error = apus_message_check_end(message);
     if (error != APUS_OK) {
         apus__session_fail(session, error, out);
         return;
@@ -110,11 +120,15 @@ static void end_data_frame(apus_session *session, apus_event *out)
 }
 
 /* Keeps what is there of the payload under way; returns the number of bytes taken. */
-static size_t receive_data(apus_session *session, const uint8_t *data, size_t len, apus_event *out)
+static size_t receive_data(apus_session *session, uint8_t *data, size_t len, apus_event *out)
 {
     size_t taken = session->remaining < len ? (size_t)session->remaining : len;
     session->remaining -= taken;
-    int error = apus_message_append(&session->message, data, taken, session->masking_key, session->remaining);
+    int error;
+    if (session->message.is_compressed)
+        error = apus__session_inflate(session, data, taken);
+    else
+        error = apus_message_append(&session->message, data, taken, session->masking_key, session->remaining);
     if (error != APUS_OK) {
         apus__session_fail(session, error, out);
         return taken;
@@ -174,7 +188,7 @@ static size_t begin_data_frame(apus_session *session, const apus_frame *frame, u
                                apus_event *out)
 {
     bool is_whole = frame->fin && frame->payload_len <= len && frame->opcode != APUS_OPCODE_CONTINUATION &&
-                    session->message.opcode == 0;
+                    session->message.opcode == 0 && !frame->rsv1;
     if (APUS_LIKELY(is_whole) && frame->payload_len <= session->config->limits.size) {
         receive_whole(session, frame, payload, out);
         return (size_t)frame->payload_len;
@@ -195,6 +209,14 @@ static size_t begin_frame(apus_session *session, const apus_frame *frame, uint8_
     return begin_data_frame(session, frame, payload, len, out);
 }
 
+/* Whether RSV1 means anything was agreed on in the opening handshake. */
+static ptrdiff_t parse_frame(const apus_session *session, const uint8_t *data, size_t len, apus_frame *out)
+{
+    if (APUS_UNLIKELY(session->compression != NULL))
+        return apus_frame_parse_deflated(data, len, session->config->role, out);
+    return apus_frame_parse(data, len, session->config->role, out);
+}
+
 static void keep_header(apus_session *session, const uint8_t *data, size_t len)
 {
     memcpy(session->header + session->header_len, data, len);
@@ -207,7 +229,7 @@ static size_t resume_header(apus_session *session, uint8_t *data, size_t len, ap
     for (size_t taken = 0; taken < len;) {
         keep_header(session, data + taken++, 1);
         apus_frame frame;
-        ptrdiff_t size = apus_frame_parse(session->header, session->header_len, session->config->role, &frame);
+        ptrdiff_t size = parse_frame(session, session->header, session->header_len, &frame);
         if (size < 0) {
             apus__session_fail(session, (int)size, out);
             return taken;
@@ -225,7 +247,7 @@ static size_t receive_header(apus_session *session, uint8_t *data, size_t len, a
     if (APUS_UNLIKELY(session->header_len != 0))
         return resume_header(session, data, len, out);
     apus_frame frame;
-    ptrdiff_t size = apus_frame_parse(data, len, session->config->role, &frame);
+    ptrdiff_t size = parse_frame(session, data, len, &frame);
     if (APUS_UNLIKELY(size < 0)) {
         apus__session_fail(session, (int)size, out);
         return len;

@@ -36,11 +36,16 @@ static void write_be(uint8_t *data, size_t size, uint64_t value)
         data[i - 1] = (uint8_t)value;
 }
 
+/* One bit for each opcode that begins a message. */
+static const uint16_t first_opcodes = 1 << APUS_OPCODE_TEXT | 1 << APUS_OPCODE_BINARY;
+
 /* What the first two bytes alone can break. */
-static bool is_allowed(uint8_t first, uint8_t second, apus_role receiver)
+static inline bool is_allowed(uint8_t first, uint8_t second, apus_role receiver, bool allows_rsv1)
 {
     uint8_t opcode = first & OPCODE_BITS;
     bool is_masked = (second & MASK_BIT) != 0;
+    if (allows_rsv1 && (first_opcodes >> opcode & 1) != 0)
+        first &= (uint8_t)~APUS_FRAME_RSV1;
     if ((first & RESERVED_BITS) != 0 || (known_opcodes >> opcode & 1) == 0)
         return false;
     if (is_masked != (receiver == APUS_ROLE_SERVER))
@@ -50,11 +55,11 @@ static bool is_allowed(uint8_t first, uint8_t second, apus_role receiver)
     return (first & FIN_BIT) != 0 && (second & LENGTH_BITS) <= APUS_CONTROL_PAYLOAD_SIZE;
 }
 
-ptrdiff_t apus_frame_parse(const uint8_t *data, size_t len, apus_role receiver, apus_frame *out)
+static inline ptrdiff_t parse(const uint8_t *data, size_t len, apus_role receiver, bool allows_rsv1, apus_frame *out)
 {
     if (len < 2)
         return 0;
-    if (APUS_UNLIKELY(!is_allowed(data[0], data[1], receiver)))
+    if (APUS_UNLIKELY(!is_allowed(data[0], data[1], receiver, allows_rsv1)))
         return APUS_EPROTO;
 
     uint64_t payload_len = data[1] & LENGTH_BITS;
@@ -73,10 +78,21 @@ ptrdiff_t apus_frame_parse(const uint8_t *data, size_t len, apus_role receiver, 
     out->payload_len = payload_len;
     out->opcode = data[0] & OPCODE_BITS;
     out->fin = (data[0] & FIN_BIT) != 0;
+    out->rsv1 = (data[0] & APUS_FRAME_RSV1) != 0;
     out->masking_key = 0;
     if (key_size != 0)
         memcpy(&out->masking_key, data + 2 + length_size, KEY_SIZE);
     return (ptrdiff_t)header_size;
+}
+
+ptrdiff_t apus_frame_parse(const uint8_t *data, size_t len, apus_role receiver, apus_frame *out)
+{
+    return parse(data, len, receiver, false, out);
+}
+
+ptrdiff_t apus_frame_parse_deflated(const uint8_t *data, size_t len, apus_role receiver, apus_frame *out)
+{
+    return parse(data, len, receiver, true, out);
 }
 
 size_t apus_frame_encode(uint8_t out[APUS_FRAME_HEADER_SIZE], apus_opcode opcode, bool fin, uint64_t payload_len)

@@ -6,6 +6,7 @@
 
 #include "apus/base64.h"
 #include "apus/sha1.h"
+#include "wire/extension_reader.h"
 #include "wire/subprotocol.h"
 #include "wire/text.h"
 
@@ -51,7 +52,7 @@ int apus_handshake_check(const apus_head *head)
         return APUS_EVERSION;
     if (!is_key(find_only(head, "sec-websocket-key")))
         return APUS_EKEY;
-    if (!apus__subprotocols_are_valid(head))
+    if (!apus__subprotocols_are_valid(head) || !apus__extensions_are_valid(head))
         return APUS_EHANDSHAKE;
     return head->has_content ? APUS_EBODY : APUS_OK;
 }

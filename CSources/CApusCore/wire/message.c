@@ -17,14 +17,16 @@ int apus_message_begin_frame(apus_message *message, const apus_frame *frame, con
     bool is_under_way = message->opcode != 0;
     if (is_continuation != is_under_way)
         return APUS_EPROTO;
+    bool is_compressed = is_continuation ? message->is_compressed : frame->rsv1;
     uint64_t size = message->payload.len;
-    if (frame->payload_len > limits->size || size > limits->size - frame->payload_len)
+    if (!is_compressed && (frame->payload_len > limits->size || size > limits->size - frame->payload_len))
         return APUS_ETOOBIG;
     if (message->fragments >= limits->fragments)
         return APUS_EFRAGMENTS;
     message->fragments++;
     if (!is_continuation) {
         message->opcode = frame->opcode;
+        message->is_compressed = is_compressed;
         apus_utf8_init(&message->utf8);
     }
     return APUS_OK;
@@ -69,6 +71,14 @@ int apus_message_append(apus_message *message, const uint8_t *data, size_t len, 
         return APUS_OK;
     }
     return apus_utf8_unmask(&message->utf8, target, data, len, key) == len ? APUS_OK : APUS_EUTF8;
+}
+
+int apus_message_check_inflated(apus_message *message, size_t start)
+{
+    size_t len = message->payload.len - start;
+    if (message->opcode != APUS_OPCODE_TEXT || len == 0)
+        return APUS_OK;
+    return apus_utf8_validate(&message->utf8, message->payload.data + start, len) == len ? APUS_OK : APUS_EUTF8;
 }
 
 int apus_message_check_end(const apus_message *message)

@@ -20,6 +20,7 @@ final class ListenerConfig: Sendable {
         apus_listener_config_init(&config)
         config.endpoint.session.limits.size = UInt64(configuration.maxMessageBytes)
         config.endpoint.session.limits.fragments = UInt32(configuration.maxFragments)
+        config.endpoint.compression = apus_compression_config(configuration.compression)
         config.endpoint.head.size = UInt32(configuration.maxHeadBytes)
         config.endpoint.head.fields = UInt32(configuration.maxHeadFields)
         config.endpoint.handshake_timeout = UInt32(configuration.handshakeTimeout.milliseconds)

@@ -15,6 +15,7 @@ import HTTPTypes
 struct EchoServer: AsyncParsableCommand {
     enum Mode: String, ExpressibleByArgument, CaseIterable { case echo, broadcast, client }
     enum SlowConsumer: String, ExpressibleByArgument, CaseIterable { case suspend, drop, close }
+    enum CompressionMode: String, ExpressibleByArgument, CaseIterable { case off, shared, dedicated }
 
     @Option(help: "The address to listen on.") var host = "127.0.0.1"
     @Option(help: "The port; 0 for any free one.") var port: Int
@@ -26,6 +27,9 @@ struct EchoServer: AsyncParsableCommand {
     @Option(help: "A reverse proxy's address, or range of them, that may tell the client's; repeatable.")
     var trust: [String] = []
     @Flag(help: "Trusted proxies send a header of the PROXY protocol.") var proxyProtocol = false
+    @Option(help: "Whether messages are compressed, and with one compressor for all or one for each.")
+    var compression = CompressionMode.off
+    @Option(help: "zlib's level, from 1 to 9.") var compressionLevel = 6
     @Flag(help: "Receive borrowed bytes in a closure, rather than messages in a loop.") var borrowed = false
 
     func run() async throws {
@@ -41,6 +45,12 @@ struct EchoServer: AsyncParsableCommand {
             }
         configuration.trustedProxies = trust
         configuration.proxyProtocol = proxyProtocol ? .required : .off
+        configuration.compression =
+            switch compression {
+            case .off: .off
+            case .shared: .shared(level: compressionLevel)
+            case .dedicated: .dedicated(level: compressionLevel)
+            }
         let server = try WebSocketServer(configuration: configuration)
         let everybody = server.topic("everybody")
         let handler: WebSocketServer.Handler =

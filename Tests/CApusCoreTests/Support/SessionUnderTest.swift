@@ -46,11 +46,13 @@ final class SessionUnderTest {
     private let keys = KeySource()
     private let buffer: GuardedBuffer
     private var keysSeen = 0
+    private let agreement: Agreement?
 
     init(
         _ role: apus_role, limits: apus_message_limits = .roomy, isOpen: Bool = true,
-        buffer: GuardedBuffer = GuardedBuffer(minimumCapacity: 4096)
+        compression: Agreement? = nil, buffer: GuardedBuffer = GuardedBuffer(minimumCapacity: 4096)
     ) {
+        agreement = compression
         self.role = role
         self.buffer = buffer
         config.initialize(to: apus_session_config())
@@ -63,6 +65,9 @@ final class SessionUnderTest {
             config.pointee.context = Unmanaged.passUnretained(keys).toOpaque()
         }
         apus_session_init(session, config)
+        if let compression {
+            apus_session_set_compression(session, compression.makeCompression(role))
+        }
         if isOpen {
             apus_session_open(session)
         }
@@ -201,9 +206,9 @@ struct SessionOutcome: Equatable {
     /// Feeds the bytes, in pieces that end at `cuts`, to a session of their own.
     init(
         of input: [UInt8], cuts: [Int] = [], to role: apus_role, limits: apus_message_limits = .roomy,
-        buffer: GuardedBuffer
+        compression: Agreement? = nil, buffer: GuardedBuffer
     ) {
-        let session = SessionUnderTest(role, limits: limits, buffer: buffer)
+        let session = SessionUnderTest(role, limits: limits, compression: compression, buffer: buffer)
         var start = 0
         for cut in cuts + [input.count] {
             session.receive(input[start..<cut])
@@ -216,23 +221,26 @@ struct SessionOutcome: Equatable {
 
 /// The events that the bytes bring, whole, byte by byte, and cut in two at every position: all must be the same.
 func eventsInEveryWay(
-    _ input: [UInt8], to role: apus_role, limits: apus_message_limits = .roomy,
+    _ input: [UInt8], to role: apus_role, limits: apus_message_limits = .roomy, compression: Agreement? = nil,
     sourceLocation: SourceLocation = #_sourceLocation
 ) -> [SessionEvent] {
     let buffer = GuardedBuffer(minimumCapacity: input.count)
-    let whole = SessionOutcome(of: input, to: role, limits: limits, buffer: buffer)
-    let bytewise = SessionOutcome(of: input, cuts: Array(input.indices), to: role, limits: limits, buffer: buffer)
+    let whole = SessionOutcome(of: input, to: role, limits: limits, compression: compression, buffer: buffer)
+    let bytewise = SessionOutcome(
+        of: input, cuts: Array(input.indices), to: role, limits: limits, compression: compression, buffer: buffer)
     #expect(bytewise == whole, "byte by byte", sourceLocation: sourceLocation)
     for cut in input.indices {
-        let pieces = SessionOutcome(of: input, cuts: [cut], to: role, limits: limits, buffer: buffer)
+        let pieces = SessionOutcome(
+            of: input, cuts: [cut], to: role, limits: limits, compression: compression, buffer: buffer)
         #expect(pieces == whole, "cut at \(cut)", sourceLocation: sourceLocation)
     }
     return whole.events
 }
 
 func eventsInEveryWay(
-    _ frames: [Frame], to role: apus_role, limits: apus_message_limits = .roomy,
+    _ frames: [Frame], to role: apus_role, limits: apus_message_limits = .roomy, compression: Agreement? = nil,
     sourceLocation: SourceLocation = #_sourceLocation
 ) -> [SessionEvent] {
-    eventsInEveryWay(wire(frames, to: role), to: role, limits: limits, sourceLocation: sourceLocation)
+    eventsInEveryWay(
+        wire(frames, to: role), to: role, limits: limits, compression: compression, sourceLocation: sourceLocation)
 }

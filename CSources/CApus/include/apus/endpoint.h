@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "apus/connection.h"
+#include "apus/extension.h"
 #include "apus/head.h"
 #include "apus/macros.h"
 #include "apus/session.h"
@@ -22,6 +23,7 @@ typedef enum apus_slow_consumer {
 /* Outlives the connections. */
 typedef struct apus_endpoint_config {
     apus_session_config session;
+    apus_compression_config compression; /* permessage-deflate; off */
     apus_head_limits head;
     uint32_t handshake_timeout; /* ms from the connection's start, or the last answer, to the end of a head */
     uint64_t body_limit;        /* bytes of a request's content */

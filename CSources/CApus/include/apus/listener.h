@@ -55,7 +55,8 @@ typedef struct apus_admission {
 typedef struct apus_listener apus_listener;
 
 /* Takes over the listening socket `fd` and accepts on `loop`; to be called on the loop's thread, or before it starts.
- * Returns APUS_OK, APUS_ENOMEM or a negative errno, and then `fd` is still the caller's. */
+ * Returns APUS_OK, APUS_EINVAL (see apus_compression_config_check), APUS_ENOMEM or a negative errno, and then `fd` is
+ * still the caller's. */
 int apus_listener_open(apus_listener *_Nullable *_Nonnull out, apus_loop *loop, int fd,
                        const apus_listener_config *config, apus_admission *admission, void *_Nullable context);
 

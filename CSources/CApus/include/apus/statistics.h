@@ -28,10 +28,17 @@ APUS_ASSUME_NONNULL_BEGIN
     X(messages_sent, "messages given to the network or its queue")                                \
     X(bytes_received, "bytes read from sockets")                                                  \
     X(bytes_sent, "bytes written to sockets")                                                     \
+    X(messages_inflated, "compressed messages from peers")                                        \
+    X(bytes_before_inflating, "bytes of their payloads as they came")                             \
+    X(bytes_inflated, "bytes of their payloads once inflated")                                    \
+    X(messages_deflated, "messages compressed; one that is published, once per window size")      \
+    X(bytes_before_deflating, "bytes of their payloads before")                                   \
+    X(bytes_deflated, "bytes of their payloads compressed")                                       \
     X(protocol_errors, "connections failed with 1002")                                            \
     X(utf8_errors, "connections failed with 1007")                                                \
     X(size_errors, "connections failed with 1009: a message passed the size limit")               \
     X(fragment_errors, "connections failed with 1009: a message had too many fragments")          \
+    X(inflate_errors, "connections failed with 1007: a compressed message did not inflate")       \
     X(memory_errors, "connections failed with 1011: memory was out")                              \
     X(messages_dropped, "messages not sent because the outbound queue was full")                  \
     X(slow_consumers_closed, "connections closed with 1013 because their queue was full")         \

@@ -1,5 +1,6 @@
-/* A topic: whoever subscribes gets what is published. A message is framed once, into one counted buffer; each loop
- * gets one pointer and walks the subscribers of its own. */
+/* A topic: whoever subscribes gets what is published. A message is framed once, into one counted buffer, and compressed
+ * at most once for each size of window that subscribers have agreed on; each loop gets one pointer and walks the
+ * subscribers of its own. */
 #ifndef APUS_TOPIC_H
 #define APUS_TOPIC_H
 

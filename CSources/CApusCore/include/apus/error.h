@@ -16,6 +16,7 @@ APUS_ASSUME_NONNULL_BEGIN
     X(ETOOBIG, -3, 1009, "a message passes the size limit")                       \
     X(EFRAGMENTS, -4, 1009, "a message has more fragments than the limit")        \
     X(ENOMEM, -5, 1011, "out of memory")                                          \
+    X(EINFLATE, -6, 1007, "a compressed message does not inflate")                \
     X(EHEAD, -10, 400, "the request head is malformed")                           \
     X(EHEADSIZE, -11, 431, "the request head passes the size limit")              \
     X(EHEADCOUNT, -12, 431, "the request head has more fields than the limit")    \
@@ -35,6 +36,7 @@ APUS_ASSUME_NONNULL_BEGIN
     X(EPROXY, -26, 0, "the header of the PROXY protocol is missing or malformed") \
     X(EFORWARDED, -27, 400, "the fields that proxies add are malformed")          \
     X(EBODYTIME, -28, 408, "the content took too long")                           \
+    X(EEXTENSION, -29, 0, "the server accepted extensions that were not offered") \
     X(ETIMEDOUT, -30, 408, "the opening handshake took too long")                 \
     X(EFULL, -40, 0, "the outbound queue is full; the sender has to wait")        \
     X(ECLOSED, -41, 0, "the connection is closed")                                \

@@ -18,6 +18,9 @@ APUS_ASSUME_NONNULL_BEGIN
 /* Bytes of the longest payload of a control frame (§5.5). */
 #define APUS_CONTROL_PAYLOAD_SIZE 125
 
+/* The bit of a header's first byte that says that the message is compressed (RFC 7692 §6). */
+#define APUS_FRAME_RSV1 0x40
+
 typedef enum apus_opcode {
     APUS_OPCODE_CONTINUATION = 0x0,
     APUS_OPCODE_TEXT = 0x1,
@@ -38,6 +41,7 @@ typedef struct apus_frame {
     apus_masking_key masking_key; /* 0 where the frame is not masked */
     uint8_t opcode;               /* an apus_opcode */
     bool fin;
+    bool rsv1;
 } apus_frame;
 
 static inline bool apus_opcode_is_control(uint8_t opcode)
@@ -52,6 +56,10 @@ static inline bool apus_opcode_is_control(uint8_t opcode)
  * is fragmented or longer than 125 bytes. What is wrong in the first two bytes is refused as soon as they are there.
  * Keeps nothing: call again from the same byte once more have come. */
 ptrdiff_t apus_frame_parse(const uint8_t *data, size_t len, apus_role receiver, apus_frame *out);
+
+/* The same where permessage-deflate was agreed on, and RSV1 may be set in the first frame of a message, that is in a
+ * text or binary frame (RFC 7692 §6.1). */
+ptrdiff_t apus_frame_parse_deflated(const uint8_t *data, size_t len, apus_role receiver, apus_frame *out);
 
 /* Encodes the header of a frame without masking key; returns its size, 2, 4 or 10. */
 size_t apus_frame_encode(uint8_t out[APUS_FRAME_HEADER_SIZE], apus_opcode opcode, bool fin, uint64_t payload_len);

@@ -24,7 +24,7 @@ bool apus_handshake_is_asked(const apus_head *head);
 
 /* Checks a request that asks for the upgrade (RFC 6455 §4.2.1): method GET, HTTP/1.1, `Connection` lists "upgrade",
  * version 13, one key of 16 bytes, subprotocols that are tokens and unique (at most APUS_HANDSHAKE_MOST_SUBPROTOCOLS),
- * no content.
+ * extensions that follow the grammar of §9.1, no content.
  *
  * Returns APUS_OK, APUS_EMETHOD, APUS_EHTTPVERSION, APUS_EHANDSHAKE, APUS_EVERSION (the answer must carry
  * `Sec-WebSocket-Version: 13`, §4.4), APUS_EKEY, or APUS_EBODY. */

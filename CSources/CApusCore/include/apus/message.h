@@ -25,6 +25,7 @@ typedef struct apus_message {
     apus_bytes payload; /* what came so far, unmasked; owned */
     uint32_t fragments; /* frames begun so far */
     uint8_t opcode;     /* APUS_OPCODE_TEXT or _BINARY; 0 between messages */
+    bool is_compressed; /* its first frame has RSV1 set; `payload` is what came so far, inflated */
     apus_utf8 utf8;
 } apus_message;
 
@@ -34,7 +35,7 @@ void apus_message_deinit(apus_message *message);
 /* Takes note of a data frame's header.
  *
  * Returns APUS_OK, APUS_EPROTO (a continuation of nothing, or a new message inside another), APUS_ETOOBIG (by what the
- * header announces, before a byte of it is stored) or APUS_EFRAGMENTS. */
+ * header announces, before a byte of it is stored; for a compressed message that says nothing) or APUS_EFRAGMENTS. */
 int apus_message_begin_frame(apus_message *message, const apus_frame *frame, const apus_message_limits *limits);
 
 /* Unmasks, validates and keeps the next `len` bytes of the frame's payload; `remaining` more are announced behind
@@ -43,6 +44,9 @@ int apus_message_begin_frame(apus_message *message, const apus_frame *frame, con
  * Returns APUS_OK, APUS_EUTF8 as soon as a text cannot become right, or APUS_ENOMEM. */
 int apus_message_append(apus_message *message, const uint8_t *data, size_t len, apus_masking_key key,
                         uint64_t remaining);
+
+/* Validates what was inflated behind the first `start` bytes of the payload: APUS_OK, or APUS_EUTF8. */
+int apus_message_check_inflated(apus_message *message, size_t start);
 
 /* Whether the payload may end here: APUS_OK, or APUS_EUTF8 for a text that ends inside a character. */
 int apus_message_check_end(const apus_message *message);

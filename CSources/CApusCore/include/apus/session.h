@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "apus/close.h"
+#include "apus/compression.h"
 #include "apus/error.h"
 #include "apus/frame.h"
 #include "apus/macros.h"
@@ -40,11 +41,12 @@ typedef struct apus_session_config {
 
 typedef struct apus_session {
     const apus_session_config *config;
-    apus_message message;         /* the message under way, if it is kept */
-    uint8_t *_Nullable control;   /* payload of a control frame that a read cut; owned */
-    uint64_t remaining;           /* payload bytes of the frame under way that have not come */
-    apus_masking_key masking_key; /* as the next of them needs it */
-    uint8_t state;                /* an apus_state */
+    apus_message message;                    /* the message under way, if it is kept */
+    uint8_t *_Nullable control;              /* payload of a control frame that a read cut; owned */
+    apus_compression *_Nullable compression; /* NULL where permessage-deflate was not agreed on; owned */
+    uint64_t remaining;                      /* payload bytes of the frame under way that have not come */
+    apus_masking_key masking_key;            /* as the next of them needs it */
+    uint8_t state;                           /* an apus_state */
     uint8_t phase;
     uint8_t opcode; /* of the frame under way */
     bool fin;
@@ -80,6 +82,9 @@ void apus_session_init(apus_session *session, const apus_session_config *config)
 
 /* Frees what the session keeps; in any state. */
 void apus_session_deinit(apus_session *session);
+
+/* permessage-deflate was agreed on; takes `compression`. Before apus_session_open. */
+void apus_session_set_compression(apus_session *session, apus_compression *compression);
 
 /* The opening handshake is done. */
 void apus_session_open(apus_session *session);

@@ -1,0 +1,78 @@
+/// Whether messages are compressed, and how: the extension permessage-deflate of RFC 7692.
+///
+/// Compression is agreed on in the opening handshake; a peer that does not know it goes without. It saves bytes and
+/// costs time on the connection's loop, both ways, and memory:
+///
+/// | | compresses | memory of zlib |
+/// |---|---|---|
+/// | ``off`` | nothing | none |
+/// | ``shared(level:threshold:)`` | each message by itself | some 300 KiB a loop, however many connections |
+/// | ``dedicated(level:threshold:)`` | each message with reference to earlier ones | up to some 300 KiB a connection |
+///
+/// What is received is limited while it is inflated: a message that would pass the limit of the configuration closes
+/// with 1009, and no more than the limit is ever inflated.
+///
+/// A message published to a topic is compressed once for each size of window, without reference to earlier messages.
+public struct Compression: Hashable, Sendable {
+    /// Whose messages may refer to earlier ones.
+    enum Mode: Hashable, Sendable { case off, shared, dedicated }
+
+    let mode: Mode
+
+    /// zlib's level, from 1, the fastest, to 9, the smallest. 6.
+    public var level = 6
+    /// Bytes from which on a message is compressed; smaller ones are sent as they are. 256.
+    public var threshold = 256
+    /// The server's window has 2 to this power bytes, at most, from 9 to 15. 15.
+    ///
+    /// A client may ask for less. If it asks for 8, with which zlib cannot compress, its offer is declined.
+    public var serverMaxWindowBits = 15
+    /// The client's window, in the same way. 15.
+    ///
+    /// A server asks it only of those clients that say that they can limit their window.
+    public var clientMaxWindowBits = 15
+    /// The server's messages do not refer to earlier ones, even if dedicated; the server then shares a compressor. No.
+    public var serverNoContextTakeover = false
+    /// The client's messages do not refer to earlier ones, even if dedicated. No.
+    public var clientNoContextTakeover = false
+
+    private init(_ mode: Mode) { self.mode = mode }
+
+    /// Nothing is compressed; neither offered nor accepted. The default.
+    public static let off = Self(.off)
+
+    /// Each message is compressed by itself, in both directions, and an idle connection costs no memory for it.
+    ///
+    /// - Parameters:
+    ///   - level: zlib's, from 1, the fastest, to 9, the smallest.
+    ///   - threshold: bytes from which on a message is compressed.
+    public static func shared(level: Int = 6, threshold: Int = 256) -> Self {
+        var compression = Self(.shared)
+        compression.level = level
+        compression.threshold = threshold
+        return compression
+    }
+
+    /// Messages refer to earlier ones (context takeover), where the peer allows it: the best ratio for many similar
+    /// messages, for up to some 300 KiB a connection. Smaller windows cost less.
+    ///
+    /// - Parameters:
+    ///   - level: zlib's, from 1, the fastest, to 9, the smallest.
+    ///   - threshold: bytes from which on a message is compressed; here small ones gain as well.
+    public static func dedicated(level: Int = 6, threshold: Int = 32) -> Self {
+        var compression = Self(.dedicated)
+        compression.level = level
+        compression.threshold = threshold
+        return compression
+    }
+
+    /// What is checked before a server or client starts: a name, what it may be, and what it is.
+    var limits: [(name: String, range: ClosedRange<Int>, value: Int)] {
+        [
+            ("compression.level", 1...9, level),
+            ("compression.threshold", 0...Int.max, threshold),
+            ("compression.serverMaxWindowBits", 9...15, serverMaxWindowBits),
+            ("compression.clientMaxWindowBits", 9...15, clientMaxWindowBits),
+        ]
+    }
+}

@@ -1,0 +1,113 @@
+@testable import Apus
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(1)))
+struct CompressionTests {
+    private static let offer = ["Sec-WebSocket-Extensions: permessage-deflate"]
+
+    @Test func `the defaults are off, level 6, and the largest windows`() {
+        #expect(WebSocketServer.Configuration().compression == .off)
+        let shared = Compression.shared()
+        #expect(shared.level == 6)
+        #expect(shared.threshold == 256)
+        #expect(shared.serverMaxWindowBits == 15)
+        #expect(shared.clientMaxWindowBits == 15)
+        #expect(!shared.serverNoContextTakeover)
+        #expect(!shared.clientNoContextTakeover)
+        #expect(Compression.dedicated().threshold == 32)
+        #expect(Compression.shared(level: 1, threshold: 0) != .shared())
+    }
+
+    @Test(arguments: [
+        ("compression.level must be from 1 to 9, not 0", Compression.shared(level: 0)),
+        ("compression.level must be from 1 to 9, not 10", .dedicated(level: 10)),
+        ("compression.threshold must be from 0 to 9223372036854775807, not -1", .shared(threshold: -1)),
+    ])
+    func `what is out of its range is refused with words`(message: String, compression: Compression) {
+        let error = #expect(throws: WebSocketError.self) {
+            try makeServer(.with { $0.compression = compression })
+        }
+        #expect(error?.code == .invalidConfiguration)
+        #expect(error?.message == message)
+    }
+
+    @Test(arguments: [\Compression.serverMaxWindowBits, \.clientMaxWindowBits], [8, 16])
+    func `a window is from 9 to 15 bits`(window: WritableKeyPath<Compression, Int> & Sendable, bits: Int) {
+        var compression = Compression.dedicated()
+        compression[keyPath: window] = bits
+        let error = #expect(throws: WebSocketError.self) {
+            try makeServer(.with { $0.compression = compression })
+        }
+        #expect(error?.code == .invalidConfiguration)
+    }
+
+    @Test(arguments: [Compression.shared(threshold: 0), .dedicated(threshold: 0)], [true, false])
+    func `a handler sees plain messages, and the peer compressed ones`(compression: Compression, borrows: Bool)
+        async throws
+    {
+        let borrowed: WebSocketServer.Handler = { socket in try await socket.receive { socket.trySend($0) } }
+        let handler = borrows ? borrowed : echo
+        let statistics = try await withServer(.with { $0.compression = compression }, handler: handler) { _, port in
+            try await onThread {
+                let client = try Client(port: port)
+                let answer = try client.open("/", Self.offer)
+                let keepsContext = compression.mode == .dedicated
+                let words = "; server_no_context_takeover; client_no_context_takeover"
+                let expected = "permessage-deflate" + (keepsContext ? "" : words)
+                #expect(answer["Sec-WebSocket-Extensions"] == expected)
+                let (deflater, inflater) = (Deflater(keepsContext: keepsContext), Inflater(keepsContext: keepsContext))
+                for count in [1, 10, 100, 5000] {
+                    let text = Array(String(repeating: "\u{e9}t\u{e9} ", count: count).utf8)
+                    try client.send(Frame(Frame.Opcode.text, deflater.message(text), reserved: 4))
+                    let frame = try client.readFrame()
+                    #expect(frame.opcode == Frame.Opcode.text)
+                    #expect((frame.reserved == 4 ? inflater.message(frame.payload) : frame.payload) == text)
+                }
+                try client.closeNormally()
+            }
+        }
+        #expect(statistics.messagesInflated == 4)
+        #expect(statistics.messagesDeflated == 4)
+        #expect(statistics.bytesInflated == 6 * 5111)
+        #expect(statistics.bytesBeforeDeflating == 6 * 5111)
+        #expect(statistics.bytesDeflated < statistics.bytesBeforeDeflating / 10)
+    }
+
+    @Test func `many tasks send on one connection with context, and the peer inflates all in each one's order`()
+        async throws
+    {
+        let senders = 1000
+        let messages = 5
+        let handler: WebSocketServer.Handler = { socket in
+            try await withThrowingTaskGroup { group in
+                for sender in 0..<senders {
+                    group.addTask {
+                        for number in 0..<messages { try await socket.send("sender \(sender) message \(number)") }
+                    }
+                }
+                try await group.waitForAll()
+            }
+        }
+        let statistics = try await withServer(.with { $0.compression = .dedicated(threshold: 0) }, handler: handler) {
+            _, port in
+            try await onThread {
+                let client = try Client(port: port)
+                try client.open("/", Self.offer)
+                let inflater = Inflater()
+                var next = [Int](repeating: 0, count: senders)
+                for _ in 0..<senders * messages {
+                    let frame = try client.readFrame()
+                    let message = try #require(inflater.message(frame.payload))
+                    let words = String(decoding: message, as: UTF8.self).split(separator: " ")
+                    let sender = try #require(Int(words[1]))
+                    #expect(words[3] == "\(next[sender])")
+                    next[sender] += 1
+                }
+                #expect(next.allSatisfy { $0 == messages })
+                try client.readClose()
+            }
+        }
+        #expect(statistics.messagesDeflated == senders * messages)
+    }
+}
