@@ -72,6 +72,10 @@ extension WebSocket {
         var receiver: Unmanaged<Receiver>?
         /// Messages that nobody had taken when the core freed the connection, in reverse.
         var unread: [Message] = []
+        /// Whether messages come in parts, from the first time that somebody asked for one.
+        var isInParts = false
+        /// The other side of ``WebSocket/parts``.
+        var parts: InboundParts?
     }
 
     /// The next message, if we are on the loop and it is there.
@@ -83,6 +87,7 @@ extension WebSocket {
     /// The next message, if it is there. On the loop.
     @inline(__always)
     private func takeMessage() -> Message? {
+        if _slowPath(inbound.isInParts) { return nil }
         if let handle { return handle.next { $0.message } }
         return inbound.unread.popLast()
     }
@@ -130,7 +135,7 @@ extension WebSocket {
 
     @inline(__always)
     private func waitForMessage(_ continuation: UnsafeContinuation<Delivery, Never>, _ wait: Wait?) {
-        if inbound.waiter != nil || inbound.receiver != nil {
+        if inbound.waiter != nil || inbound.receiver != nil || inbound.isInParts {
             continuation.resume(returning: .alreadyReceiving)
         } else if let message = takeMessage() {
             continuation.resume(returning: .message(message))
@@ -168,11 +173,13 @@ extension WebSocket {
             inbound.waiter = nil
             waiter.resume(returning: .end)
         }
+        endParts()
         endReceiver()
     }
 
     /// The core is about to free the connection and the messages in it.
     func keepUnreadMessages() {
+        if inbound.isInParts { return keepUnreadParts() }
         var messages: [Message] = []
         while let message = takeMessage() { messages.append(message) }
         inbound.unread = messages.reversed()
@@ -189,5 +196,5 @@ extension WebSocketError {
 
     static let alreadyReceiving = Self(
         .alreadyReceiving,
-        "somebody else waits for this connection's next message; let one task receive and hand the messages on")
+        "somebody else receives from this connection, or it gives its messages in parts; let one task receive")
 }

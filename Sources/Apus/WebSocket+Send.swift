@@ -42,6 +42,10 @@ extension WebSocket {
     struct Outbound {
         /// Tasks that wait until a part of the queue has left, and then try again.
         var waiters: [(wait: Wait, continuation: UnsafeContinuation<Void, Never>)] = []
+        /// Whether a task sends a message in parts.
+        var isInParts = false
+        /// Tasks that wait until they may.
+        var writers: [UnsafeContinuation<Void, Never>] = []
         /// Tasks that wait for the connection's end.
         var closers: [UnsafeContinuation<Void, Never>] = []
     }
@@ -106,7 +110,7 @@ extension WebSocket {
     }
 
     /// Returns when it is worth trying again, or to look whether the task was cancelled.
-    private func waitForDrain() async {
+    func waitForDrain() async {
         let wait = Wait()
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
@@ -144,6 +148,7 @@ extension WebSocket {
         outboundDrained()
         let closers = outbound.closers
         outbound.closers = []
+        endWriters()
         for closer in closers { closer.resume() }
     }
 }

@@ -10,15 +10,24 @@
 #define LENGTH_16 126
 #define LENGTH_64 127
 
-static int begin(apus_connection *connection)
+/* The queue, made where there is none yet; NULL when memory is out. */
+static apus_outbound *begin(apus_outbound **queue)
 {
-    if (connection->backlog != NULL)
-        return APUS_OK;
-    connection->backlog = apus_malloc(sizeof *connection->backlog);
-    if (connection->backlog == NULL)
-        return APUS_ENOMEM;
-    apus__outbound_init(connection->backlog);
-    return APUS_OK;
+    if (*queue == NULL) {
+        *queue = apus_malloc(sizeof **queue);
+        if (*queue != NULL)
+            apus__outbound_init(*queue);
+    }
+    return *queue;
+}
+
+static void end(apus_outbound **queue)
+{
+    if (*queue == NULL)
+        return;
+    apus__outbound_clear(*queue);
+    apus_free(*queue);
+    *queue = NULL;
 }
 
 /* A frame that is queued in part would garble all that follows. */
@@ -29,22 +38,58 @@ static int settle(apus_connection *connection, int error)
     return error;
 }
 
+static int copy(apus_connection *connection, apus_outbound **queue, const uint8_t *header, size_t header_len,
+                const uint8_t *data, size_t len)
+{
+    int error = begin(queue) == NULL ? APUS_ENOMEM : APUS_OK;
+    if (error == APUS_OK)
+        error = apus__outbound_copy(*queue, header, header_len);
+    if (error == APUS_OK)
+        error = apus__outbound_copy(*queue, data, len);
+    return settle(connection, error);
+}
+
+static int share(apus_connection *connection, apus_outbound **queue, apus_buffer *buffer)
+{
+    int error = begin(queue) == NULL ? APUS_ENOMEM : APUS_OK;
+    if (error == APUS_OK)
+        error = apus__outbound_share(*queue, buffer);
+    return settle(connection, error);
+}
+
 int apus__backlog_copy(apus_connection *connection, const uint8_t *header, size_t header_len, const uint8_t *data,
                        size_t len)
 {
-    int error = begin(connection);
-    if (error == APUS_OK)
-        error = apus__outbound_copy(connection->backlog, header, header_len);
-    if (error == APUS_OK)
-        error = apus__outbound_copy(connection->backlog, data, len);
-    return settle(connection, error);
+    return copy(connection, &connection->backlog, header, header_len, data, len);
 }
 
 int apus__backlog_share(apus_connection *connection, apus_buffer *buffer)
 {
-    int error = begin(connection);
+    return share(connection, &connection->backlog, buffer);
+}
+
+int apus__backlog_hold_copy(apus_connection *connection, const uint8_t *header, size_t header_len, const uint8_t *data,
+                            size_t len)
+{
+    return copy(connection, &connection->held, header, header_len, data, len);
+}
+
+int apus__backlog_hold_share(apus_connection *connection, apus_buffer *buffer)
+{
+    return share(connection, &connection->held, buffer);
+}
+
+int apus__backlog_release(apus_connection *connection)
+{
+    apus_outbound *held = connection->held;
+    if (held == NULL)
+        return APUS_OK;
+    int error = begin(&connection->backlog) == NULL ? APUS_ENOMEM : APUS_OK;
     if (error == APUS_OK)
-        error = apus__outbound_share(connection->backlog, buffer);
+        error = apus__outbound_move(held, connection->backlog, held->bytes);
+    end(&connection->held);
+    if (error == APUS_OK)
+        apus__backlog_move(connection);
     return settle(connection, error);
 }
 
@@ -75,14 +120,11 @@ void apus__backlog_move(apus_connection *connection)
             return; /* the stream has failed, and says so */
     }
     if (backlog->bytes == 0)
-        apus__backlog_drop(connection);
+        end(&connection->backlog);
 }
 
 void apus__backlog_drop(apus_connection *connection)
 {
-    if (connection->backlog == NULL)
-        return;
-    apus__outbound_clear(connection->backlog);
-    apus_free(connection->backlog);
-    connection->backlog = NULL;
+    end(&connection->backlog);
+    end(&connection->held);
 }

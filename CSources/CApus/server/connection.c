@@ -178,7 +178,7 @@ static void on_sent(apus_stream *stream)
     /* A peer that takes a large message has no time to be silent. */
     if (stream->outbound.bytes != 0)
         connection->is_active = true;
-    if (!connection->wants_drain || apus__backlog_queued(connection) > connection->endpoint->config->outbound_limit / 2)
+    if (!connection->wants_drain || apus__backlog_moving(connection) > connection->endpoint->config->outbound_limit / 2)
         return;
     connection->wants_drain = false;
     connection->endpoint->config->callbacks.on_drain(connection);

@@ -26,6 +26,7 @@ enum connection_phase {
 typedef struct apus_waiting {
     struct apus_waiting *next;
     apus_opcode opcode;
+    bool is_part;
     size_t len;
     uint8_t *data; /* own memory, or behind this struct */
     bool owns_data;
@@ -46,6 +47,7 @@ struct apus_connection {
     apus_request *request; /* NULL once open */
     apus_subscription *subscriptions;
     apus_outbound *backlog; /* NULL while nothing waits in it */
+    apus_outbound *held;    /* whole frames behind a message sent in parts; NULL while there are none */
     apus_timer timer;
     apus_queue node;  /* in the endpoint's list */
     uint32_t expires; /* when its time is over, in the wheel's ticks; 0: never */
@@ -57,6 +59,8 @@ struct apus_connection {
     bool has_ended; /* on_end was called */
     bool wants_drain;
     bool is_delivering;
+    bool is_sending_parts;
+    uint8_t small_end_between; /* `small_end` when no message is being sent in parts */
     bool application_pings; /* since the last check */
 };
 

@@ -59,8 +59,23 @@ static void handle_control(apus_connection *connection, const apus_event *event)
     case APUS_EVENT_PING: /* the reply was all */
     case APUS_EVENT_NONE:
     case APUS_EVENT_MESSAGE:
+    case APUS_EVENT_PART:
+    case APUS_EVENT_LAST_PART:
         return;
     }
+}
+
+static void take_part(apus_connection *connection, const apus_event *event, apus_incoming *out)
+{
+    bool is_part = event->kind == APUS_EVENT_PART;
+    if (!is_part)
+        APUS_COUNT(connection->endpoint->statistics.messages_received, 1);
+    *out = (apus_incoming){.opcode = event->opcode, .data = event->data, .len = event->len, .is_part = is_part};
+}
+
+void apus_connection_give_parts(apus_connection *connection)
+{
+    apus_session_give_parts(&connection->session);
 }
 
 /* Goes on with the bytes of the present read up to the next message. */
@@ -74,6 +89,10 @@ static bool parse_next(apus_connection *connection, apus_incoming *out)
         if (APUS_LIKELY(event.kind == APUS_EVENT_MESSAGE)) {
             APUS_COUNT(connection->endpoint->statistics.messages_received, 1);
             *out = (apus_incoming){.opcode = event.opcode, .data = event.data, .len = event.len};
+            return true;
+        }
+        if (event.kind == APUS_EVENT_PART || event.kind == APUS_EVENT_LAST_PART) {
+            take_part(connection, &event, out);
             return true;
         }
         if (event.kind != APUS_EVENT_NONE)
@@ -107,7 +126,8 @@ static bool take_waiting(apus_connection *connection, apus_incoming *out)
         connection->last_waiting = NULL;
     connection->waiting_bytes -= waiting->len + sizeof *waiting;
     connection->taken = waiting;
-    *out = (apus_incoming){.opcode = waiting->opcode, .data = waiting->data, .len = waiting->len};
+    *out = (apus_incoming){
+        .opcode = waiting->opcode, .data = waiting->data, .len = waiting->len, .is_part = waiting->is_part};
     if (connection->waiting_bytes <= connection->endpoint->config->inbound_limit / 2)
         apus__stream_set_reading(&connection->stream, true);
     return true;
@@ -131,7 +151,8 @@ static bool keep(apus_connection *connection, const apus_incoming *message)
         apus_free(owned);
         return false;
     }
-    *waiting = (apus_waiting){.opcode = message->opcode, .len = message->len, .owns_data = owned != NULL};
+    *waiting = (apus_waiting){
+        .opcode = message->opcode, .is_part = message->is_part, .len = message->len, .owns_data = owned != NULL};
     waiting->data = owned != NULL ? owned : (uint8_t *)(waiting + 1);
     if (owned == NULL && message->len != 0)
         memcpy(waiting->data, message->data, message->len);

@@ -10,9 +10,8 @@
 #define SMALL_HEADER_SIZE 2
 #define FIN_BIT 0x80
 
-static bool is_full(const apus_connection *connection, size_t more)
+static bool is_full(const apus_connection *connection, size_t queued, size_t more)
 {
-    size_t queued = apus__backlog_queued(connection);
     return queued != 0 && queued + more > connection->endpoint->config->outbound_limit;
 }
 
@@ -65,6 +64,8 @@ static int write_frame(apus_connection *connection, apus_opcode opcode, bool rsv
     size_t header_len = apus_frame_encode(header, opcode, fin, len);
     if (rsv1)
         header[0] |= APUS_FRAME_RSV1;
+    if (APUS_UNLIKELY(connection->is_sending_parts))
+        return apus__backlog_hold_copy(connection, header, header_len, data, len);
     if (apus__backlog_is_needed(connection))
         return apus__backlog_copy(connection, header, header_len, data, len);
     return apus__stream_write(&connection->stream, header, header_len, data, len);
@@ -72,7 +73,8 @@ static int write_frame(apus_connection *connection, apus_opcode opcode, bool rsv
 
 /* A large message goes in fragments (RFC 6455 §5.4), so that control frames get in between; only the first one says
  * that it is compressed. */
-static int write_message(apus_connection *connection, apus_opcode opcode, bool rsv1, const uint8_t *data, size_t len)
+static int write_message(apus_connection *connection, apus_opcode opcode, bool rsv1, bool fin, const uint8_t *data,
+                         size_t len)
 {
     int error = APUS_OK;
     for (; error == APUS_OK && len > APUS_BACKLOG_WINDOW; len -= APUS_BACKLOG_WINDOW) {
@@ -81,7 +83,7 @@ static int write_message(apus_connection *connection, apus_opcode opcode, bool r
         data += APUS_BACKLOG_WINDOW;
         opcode = APUS_OPCODE_CONTINUATION;
     }
-    return error == APUS_OK ? write_frame(connection, opcode, rsv1, true, data, len) : error;
+    return error == APUS_OK ? write_frame(connection, opcode, rsv1, fin, data, len) : error;
 }
 
 /* Anything but the usual case: a queue, a large message, one to compress, a connection that is not open. What is
@@ -90,12 +92,12 @@ static APUS_NOINLINE int send_any(apus_connection *connection, apus_opcode opcod
 {
     if (APUS_UNLIKELY(!is_writable(connection)))
         return APUS_ECLOSED;
-    if (APUS_UNLIKELY(is_full(connection, len)))
+    if (APUS_UNLIKELY(is_full(connection, apus__backlog_queued(connection), len)))
         return refuse_message(connection);
     apus_compression *compression = connection->session.compression;
     bool is_compressed = compression != NULL && apus_compression_deflate(compression, &data, &len);
     APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
-    return write_message(connection, opcode, is_compressed, data, len);
+    return write_message(connection, opcode, is_compressed, true, data, len);
 }
 
 int apus_connection_send(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
@@ -118,7 +120,7 @@ void apus__connection_share(apus_connection *connection, apus_buffer *frame)
 {
     if (APUS_UNLIKELY(!is_writable(connection)))
         return;
-    if (APUS_UNLIKELY(is_full(connection, frame->len))) {
+    if (APUS_UNLIKELY(is_full(connection, apus__backlog_queued(connection), frame->len))) {
         if (connection->endpoint->config->slow_consumer == APUS_SLOW_CONSUMER_DROP)
             drop_message(connection);
         else
@@ -126,10 +128,46 @@ void apus__connection_share(apus_connection *connection, apus_buffer *frame)
         return;
     }
     APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
-    if (APUS_UNLIKELY(apus__backlog_is_needed(connection)))
+    if (APUS_UNLIKELY(connection->is_sending_parts))
+        apus__backlog_hold_share(connection, frame);
+    else if (APUS_UNLIKELY(apus__backlog_is_needed(connection)))
         apus__backlog_share(connection, frame);
     else
         apus__stream_share(&connection->stream, frame);
+}
+
+/* Other messages go the long way round while there is one in parts. */
+static void set_sending_parts(apus_connection *connection, bool is_sending_parts)
+{
+    if (is_sending_parts == connection->is_sending_parts)
+        return;
+    connection->is_sending_parts = is_sending_parts;
+    if (is_sending_parts)
+        connection->small_end_between = connection->small_end;
+    connection->small_end = is_sending_parts ? 0 : connection->small_end_between;
+}
+
+int apus_connection_send_part(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len,
+                              bool is_last)
+{
+    if (!is_writable(connection))
+        return APUS_ECLOSED;
+    /* What is kept aside waits for this message, so it cannot wait for that. */
+    if (is_full(connection, apus__backlog_moving(connection), len))
+        return APUS_EFULL;
+    bool is_first = !connection->is_sending_parts;
+    set_sending_parts(connection, false);
+    int error = write_message(connection, is_first ? opcode : APUS_OPCODE_CONTINUATION, false, is_last, data, len);
+    set_sending_parts(connection, !is_last);
+    if (!is_last || error != APUS_OK)
+        return error;
+    APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
+    return apus__backlog_release(connection);
+}
+
+bool apus_connection_is_sending_parts(const apus_connection *connection)
+{
+    return connection->is_sending_parts;
 }
 
 bool apus_connection_want_drain(apus_connection *connection)

@@ -10,6 +10,12 @@ static int check(apus_session *session, size_t start, int error)
     return earlier != APUS_OK ? earlier : error;
 }
 
+/* A part is bounded by the bytes that it is made of. */
+static uint64_t limit_of(const apus_session *session)
+{
+    return session->message.is_in_parts ? UINT64_MAX : session->config->limits.size;
+}
+
 int apus__session_inflate(apus_session *session, uint8_t *data, size_t len)
 {
     apus_bytes *payload = &session->message.payload;
@@ -17,7 +23,7 @@ int apus__session_inflate(apus_session *session, uint8_t *data, size_t len)
     if (len == 0)
         return APUS_OK;
     apus_mask(data, data, len, session->masking_key);
-    int error = apus_compression_inflate(session->compression, data, len, session->config->limits.size, payload);
+    int error = apus_compression_inflate(session->compression, data, len, limit_of(session), payload);
     return check(session, start, error);
 }
 
@@ -25,6 +31,6 @@ int apus__session_end_inflating(apus_session *session)
 {
     apus_bytes *payload = &session->message.payload;
     size_t start = payload->len;
-    int error = apus_compression_end_message(session->compression, session->config->limits.size, payload);
+    int error = apus_compression_end_message(session->compression, limit_of(session), payload);
     return check(session, start, error);
 }

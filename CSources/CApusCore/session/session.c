@@ -8,6 +8,7 @@
 #include "session/control.h"
 #include "session/inflate.h"
 #include "session/lifecycle.h"
+#include "session/parts.h"
 
 /* The first byte and the header of a small, unfragmented message as a client sends it (RFC 6455 §5.2). */
 #define SMALL_TEXT (0x80 | APUS_OPCODE_TEXT)
@@ -68,8 +69,11 @@ void apus_session_forget_message(apus_session *session)
 {
     if (APUS_LIKELY(!session->is_delivered))
         return;
-    apus_message_deinit(&session->message);
     session->is_delivered = false;
+    if (session->message.is_in_parts)
+        apus_bytes_deinit(&session->message.payload);
+    else
+        apus_message_deinit(&session->message);
 }
 
 static inline void deliver(apus_session *session, apus_opcode opcode, uint8_t *data, size_t len, apus_event *out)
@@ -122,6 +126,11 @@ static void end_data_frame(apus_session *session, apus_event *out)
 /* Keeps what is there of the payload under way; returns the number of bytes taken. */
 static size_t receive_data(apus_session *session, uint8_t *data, size_t len, apus_event *out)
 {
+    if (APUS_UNLIKELY(session->message.is_in_parts)) {
+        size_t taken = apus__session_receive_part(session, data, len, out);
+        session->phase = session->remaining == 0 ? PHASE_HEADER : PHASE_DATA;
+        return taken;
+    }
     size_t taken = session->remaining < len ? (size_t)session->remaining : len;
     session->remaining -= taken;
     int error;
@@ -193,6 +202,8 @@ static size_t begin_data_frame(apus_session *session, const apus_frame *frame, u
         receive_whole(session, frame, payload, out);
         return (size_t)frame->payload_len;
     }
+    if (session->message.opcode == 0)
+        session->message.is_in_parts = session->gives_parts;
     int error = apus_message_begin_frame(&session->message, frame, &session->config->limits);
     if (error != APUS_OK) {
         apus__session_fail(session, error, out);

@@ -19,11 +19,11 @@ int apus_message_begin_frame(apus_message *message, const apus_frame *frame, con
         return APUS_EPROTO;
     bool is_compressed = is_continuation ? message->is_compressed : frame->rsv1;
     uint64_t size = message->payload.len;
-    if (!is_compressed && (frame->payload_len > limits->size || size > limits->size - frame->payload_len))
+    if (!is_compressed && !message->is_in_parts && (frame->payload_len > limits->size || size > limits->size - frame->payload_len))
         return APUS_ETOOBIG;
-    if (message->fragments >= limits->fragments)
+    if (!message->is_in_parts && message->fragments >= limits->fragments)
         return APUS_EFRAGMENTS;
-    message->fragments++;
+    message->fragments += message->is_in_parts ? 0 : 1;
     if (!is_continuation) {
         message->opcode = frame->opcode;
         message->is_compressed = is_compressed;

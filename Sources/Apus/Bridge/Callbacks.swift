@@ -45,7 +45,13 @@ enum Callbacks {
 
     private static let onMessage: @convention(c) (OpaquePointer, UnsafePointer<apus_incoming>) -> Void = {
         pointer, incoming in
-        withSocket(pointer) { $0.messageCame(incoming.pointee.borrowed) }
+        withSocket(pointer) { socket in
+            if _slowPath(socket.inbound.isInParts) {
+                socket.partCame(MessagePart(incoming.pointee))
+            } else {
+                socket.messageCame(incoming.pointee.borrowed)
+            }
+        }
     }
 
     private static let onDrain: @convention(c) (OpaquePointer) -> Void = { pointer in

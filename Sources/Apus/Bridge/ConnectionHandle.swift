@@ -36,6 +36,25 @@ struct ConnectionHandle {
         return body(incoming.borrowed)
     }
 
+    /// `apus_connection_give_parts`
+    func giveParts() { apus_connection_give_parts(pointer) }
+
+    /// A copy of the next part, if there is one. `apus_connection_next`
+    func nextPart() -> MessagePart? {
+        var incoming = apus_incoming()
+        guard apus_connection_next(pointer, &incoming) else { return nil }
+        return MessagePart(incoming)
+    }
+
+    /// `apus_connection_send_part`
+    func sendPart(_ opcode: apus_opcode, _ bytes: UnsafeRawBufferPointer, isLast: Bool) -> CInt {
+        apus_connection_send_part(
+            pointer, opcode, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count, isLast)
+    }
+
+    /// `apus_connection_is_sending_parts`
+    var isSendingParts: Bool { apus_connection_is_sending_parts(pointer) }
+
     /// `apus_connection_demand`
     func demand(_ demand: apus_demand) { apus_connection_demand(pointer, demand) }
 
@@ -79,6 +98,16 @@ extension apus_incoming {
                 isText: opcode == APUS_OPCODE_TEXT, bytes: UnsafeRawBufferPointer(start: data, count: len))
             return unsafe _overrideLifetime(message, borrowing: self)
         }
+    }
+}
+
+extension MessagePart {
+    /// Copies a part, or a message that came whole.
+    init(_ incoming: apus_incoming) {
+        self.init(
+            isText: incoming.opcode == APUS_OPCODE_TEXT,
+            bytes: [UInt8](UnsafeRawBufferPointer(start: incoming.data, count: incoming.len)),
+            isLast: !incoming.is_part)
     }
 }
 

@@ -20,6 +20,13 @@ extension WebSocket {
         return refusal(error)
     }
 
+    /// On the loop: hands a part of a message to the core.
+    func attemptPart(isText: Bool, _ bytes: UnsafeRawBufferPointer, isLast: Bool) -> Attempt {
+        guard let handle else { return .failed(.closed) }
+        let error = handle.sendPart(isText ? APUS_OPCODE_TEXT : APUS_OPCODE_BINARY, bytes, isLast: isLast)
+        return error == 0 ? .sent : refusal(error)
+    }
+
     private func refusal(_ error: CInt) -> Attempt {
         switch apus_error(rawValue: error) {
         case APUS_EFULL: .full

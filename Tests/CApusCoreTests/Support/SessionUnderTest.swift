@@ -10,6 +10,7 @@ import Testing
 /// An event as a session told it, with copies of its bytes; its reply is one control frame.
 enum SessionEvent: Equatable {
     case message(apus_opcode, [UInt8])
+    case part(apus_opcode, [UInt8], isLast: Bool)
     case ping([UInt8], reply: Frame?)
     case pong([UInt8])
     case close(UInt16, [UInt8] = [], reply: Frame?)
@@ -86,6 +87,7 @@ final class SessionUnderTest {
 
     func open() { apus_session_open(session) }
     func end() { apus_session_end(session) }
+    func giveParts() { apus_session_give_parts(session) }
     func forgetMessage() { apus_session_forget_message(session) }
 
     /// The payload that was taken over, which is freed here; `nil` where there is none.
@@ -140,6 +142,9 @@ final class SessionUnderTest {
         case APUS_EVENT_MESSAGE:
             #expect(reply == nil)
             return .message(event.opcode, payload)
+        case APUS_EVENT_PART, APUS_EVENT_LAST_PART:
+            #expect(reply == nil)
+            return .part(event.opcode, payload, isLast: event.kind == APUS_EVENT_LAST_PART)
         case APUS_EVENT_PING: return .ping(payload, reply: reply)
         case APUS_EVENT_PONG:
             #expect(reply == nil)

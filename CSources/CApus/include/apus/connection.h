@@ -21,12 +21,13 @@ APUS_ASSUME_NONNULL_BEGIN
 
 typedef struct apus_connection apus_connection;
 
-/* A whole message that came in; a text is valid UTF-8. The bytes stay until the next call for this connection or the
+/* A message that came in, or a part of one; a text is valid UTF-8, as a whole. The bytes stay until the next call for this connection or the
  * end of the callback, whichever comes first. */
 typedef struct apus_incoming {
     apus_opcode opcode;
     const uint8_t *_Nullable data; /* perhaps NULL where `len` is 0 */
     size_t len;
+    bool is_part; /* more of the message follows */
 } apus_incoming;
 
 /* How a WebSocket connection ended. */
@@ -125,12 +126,26 @@ void apus_connection_demand(apus_connection *connection, apus_demand demand);
 /* Takes the next message, if there is one. */
 bool apus_connection_next(apus_connection *connection, apus_incoming *out);
 
+/* Gives out messages in parts from the next one on; see apus_session_give_parts. */
+void apus_connection_give_parts(apus_connection *connection);
+
 /* Sends a message; a text must be UTF-8.
  *
  * APUS_OK, APUS_ECLOSED, APUS_ENOMEM, or by the slow-consumer policy where the outbound queue is full: APUS_EFULL (the
  * sender is to wait), APUS_EDROPPED, or APUS_ESLOW (the connection is closed with 1013); in none of them it was sent.
  */
 int apus_connection_send(apus_connection *connection, apus_opcode opcode, const uint8_t *_Nullable data, size_t len);
+
+/* Sends a part of a message: the first begins it with an opcode, `is_last` ends it. Other messages, a topic's too, wait
+ * until it has ended, and then go out in their order; control frames do not. Parts are not compressed.
+ *
+ * APUS_OK, APUS_ECLOSED, APUS_ENOMEM, or APUS_EFULL where the outbound queue is full, whatever the policy: a message
+ * that has begun cannot be dropped. */
+int apus_connection_send_part(apus_connection *connection, apus_opcode opcode, const uint8_t *_Nullable data,
+                              size_t len, bool is_last);
+
+/* Whether a message sent in parts has begun and not ended. */
+bool apus_connection_is_sending_parts(const apus_connection *connection);
 
 /* Asks for on_drain, after which a message that was refused is worth another try. False, and nothing is asked, where
  * nothing is queued any more, or the connection is closed. */

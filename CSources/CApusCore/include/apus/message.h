@@ -24,6 +24,7 @@ typedef struct apus_message_limits {
 typedef struct apus_message {
     apus_bytes payload; /* what came so far, unmasked; owned */
     uint32_t fragments; /* frames begun so far */
+    bool is_in_parts;   /* given out as it comes, so that neither its size nor its fragments are limited */
     uint8_t opcode;     /* APUS_OPCODE_TEXT or _BINARY; 0 between messages */
     bool is_compressed; /* its first frame has RSV1 set; `payload` is what came so far, inflated */
     apus_utf8 utf8;

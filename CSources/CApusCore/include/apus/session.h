@@ -50,7 +50,8 @@ typedef struct apus_session {
     uint8_t phase;
     uint8_t opcode; /* of the frame under way */
     bool fin;
-    bool is_delivered; /* `message` was handed out and goes at the next call */
+    bool is_delivered; /* `message`, or a part of it, was handed out and goes at the next call */
+    bool gives_parts;  /* of the messages that begin from now on */
     uint8_t small_end; /* a small message with fewer payload bytes may go the short way; 0: none may now */
     uint8_t control_len;
     uint8_t header_len; /* header bytes that a read left over */
@@ -60,6 +61,8 @@ typedef struct apus_session {
 typedef enum apus_event_kind {
     APUS_EVENT_NONE,    /* all bytes are taken; more are needed */
     APUS_EVENT_MESSAGE, /* `opcode`, `data`, `len`: a whole message; a text is valid UTF-8 */
+    APUS_EVENT_PART,      /* `opcode`, `data`, `len`: a part of a message as it came; more of the message follows */
+    APUS_EVENT_LAST_PART, /* the same, and the message ends here; perhaps without further bytes */
     APUS_EVENT_PING,    /* `data`, `len`; `reply` is the Pong */
     APUS_EVENT_PONG,    /* `data`, `len` */
     APUS_EVENT_CLOSE,   /* `code`, `data`, `len`: the reason; `reply` completes the closing handshake, if it is due */
@@ -105,6 +108,10 @@ void apus_session_forget_message(apus_session *session);
 /* Takes over the payload of the message just delivered, where the session owns it (it came in pieces); the caller
  * frees it with apus_free. NULL where it stands in the caller's own bytes. */
 uint8_t *_Nullable apus_session_take_payload(apus_session *session);
+
+/* From the next message on, gives out what does not stand whole in one read in parts, as it comes: however large a
+ * message is, only a read's worth of it is kept. Text may be cut inside a character; it is valid as a whole. */
+void apus_session_give_parts(apus_session *session);
 
 /* Starts the closing handshake: writes the Close frame to send into `frame` and goes to CLOSING.
  *

@@ -1,0 +1,112 @@
+/// Sending a large message in parts, in bounded memory.
+extension WebSocket {
+    /// Sends one message in parts, none of which has to wait for the next (RFC 6455 §5.4).
+    ///
+    /// ```swift
+    /// try await socket.sendInParts(.binary) { message in
+    ///     while let bytes = try await file.read() { try await message.write(bytes) }
+    /// }
+    /// ```
+    ///
+    /// The message ends when `body` returns. Other messages of this connection, a topic's too, go out behind it; pings,
+    /// pongs and closes in between. A second one in parts waits until the first has ended. Parts are not compressed.
+    ///
+    /// - Throws: what `body` throws; where the message had begun it cannot be taken back, so the connection is then
+    ///   closed with 1011. Or a ``WebSocketError``: `connectionClosed`, `outOfResources`.
+    public func sendInParts(_ kind: MessageKind, _ body: (MessageWriter) async throws -> Void) async throws {
+        await waitForTurn()
+        let writer = MessageWriter(socket: self, kind: kind)
+        do {
+            try await body(writer)
+            try await sendPart(kind, [], isLast: true)
+        } catch {
+            onLoop { self.endTurn() }
+            throw error
+        }
+        onLoop { self.endTurn() }
+    }
+
+    /// Waits until the queue takes the part; cancelled only together with the message.
+    fileprivate func sendPart(_ kind: MessageKind, _ bytes: [UInt8], isLast: Bool) async throws(WebSocketError) {
+        while true {
+            guard !Task.isCancelled else {
+                throw WebSocketError(.cancelled, "the task was cancelled while it sent a message in parts")
+            }
+            let attempt = await eventLoop.run {
+                bytes.withUnsafeBytes { self.attemptPart(isText: kind == .text, $0, isLast: isLast) }
+            }
+            switch attempt {
+            case .sent: return
+            case .full: await waitForDrain()
+            case .dropped: throw .closed  // parts are not: the core has no policy for them
+            case .failed(let error): throw error
+            }
+        }
+    }
+
+    private func waitForTurn() async {
+        await withUnsafeContinuation { continuation in
+            onLoop {
+                if self.outbound.isInParts, self.ending == nil {
+                    self.outbound.writers.append(continuation)
+                } else {
+                    self.outbound.isInParts = true
+                    continuation.resume()
+                }
+            }
+        }
+    }
+
+    /// On the loop: the next in turn; a message that was begun and not ended leaves only the end of the connection.
+    private func endTurn() {
+        if handle?.isSendingParts == true { startClosing(.internalError) }
+        if outbound.writers.isEmpty {
+            outbound.isInParts = false
+        } else {
+            outbound.writers.removeFirst().resume()
+        }
+    }
+
+    func endWriters() {
+        let writers = outbound.writers
+        outbound.writers = []
+        for writer in writers { writer.resume() }
+    }
+}
+
+/// What a message is made of (RFC 6455 §5.6).
+public enum MessageKind: Hashable, Sendable {
+    /// UTF-8 text.
+    case text
+    /// Bytes.
+    case binary
+}
+
+/// Where the parts of a message go; see ``WebSocket/sendInParts(_:_:)``.
+public struct MessageWriter: Sendable {
+    fileprivate let socket: WebSocket
+    fileprivate let kind: MessageKind
+
+    /// Sends the next part of a text message. Suspends while the outbound queue is full.
+    ///
+    /// - Throws: ``WebSocketError``: `connectionClosed`, `cancelled`, `outOfResources`, or `invalidArgument` where the
+    ///   message is binary.
+    public func write(_ text: String) async throws(WebSocketError) {
+        guard kind == .text else { throw .wrongKind }
+        try await socket.sendPart(kind, Array(text.utf8), isLast: false)
+    }
+
+    /// Sends the next part of a binary message. Suspends while the outbound queue is full.
+    ///
+    /// - Throws: ``WebSocketError``: `connectionClosed`, `cancelled`, `outOfResources`, or `invalidArgument` where the
+    ///   message is text, which takes strings only.
+    public func write(_ bytes: [UInt8]) async throws(WebSocketError) {
+        guard kind == .binary else { throw .wrongKind }
+        try await socket.sendPart(kind, bytes, isLast: false)
+    }
+}
+
+extension WebSocketError {
+    fileprivate static let wrongKind = Self(
+        .invalidArgument, "a part of a text message is a String, one of a binary message an array of bytes")
+}
