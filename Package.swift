@@ -33,7 +33,13 @@ let package = Package(
     ],
     targets: [
         // The core: bytes in, bytes out.
-        .target(name: "CApusCore", path: "CSources/CApusCore", cSettings: cSettings),
+        .systemLibrary(
+            name: "COpenSSL",
+            path: "CSources/COpenSSL",
+            pkgConfig: "openssl",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
+        ),
+        .target(name: "CApusCore", dependencies: ["COpenSSL"], path: "CSources/CApusCore", cSettings: cSettings),
 
         // The network, on libuv.
         .systemLibrary(

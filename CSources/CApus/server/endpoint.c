@@ -25,7 +25,13 @@ void apus__endpoint_init(apus_endpoint *endpoint, apus_loop *loop, const apus_en
     endpoint->config = config;
     endpoint->last_id = last_id;
     endpoint->context = context;
+    endpoint->tls = config->tls == NULL ? NULL : apus_tls_context_retain(config->tls);
     apus_queue_init(&endpoint->connections);
+}
+
+void apus__endpoint_deinit(apus_endpoint *endpoint)
+{
+    apus_tls_context_release(endpoint->tls);
 }
 
 void apus__endpoint_stop(apus_endpoint *endpoint)

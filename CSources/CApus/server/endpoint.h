@@ -14,7 +14,8 @@ typedef struct apus_endpoint {
     apus_loop *loop;
     const apus_endpoint_config *config;
     void *context;
-    uint64_t *last_id; /* counted up, perhaps by several loops */
+    apus_tls_context *tls; /* of connections to come; NULL: no TLS */
+    uint64_t *last_id;     /* counted up, perhaps by several loops */
     apus_queue connections;
     apus_statistics statistics;
     bool is_stopping;
@@ -24,6 +25,9 @@ typedef struct apus_endpoint {
 
 void apus__endpoint_init(apus_endpoint *endpoint, apus_loop *loop, const apus_endpoint_config *config,
                          uint64_t *last_id, void *context);
+
+/* Before the endpoint's memory goes. */
+void apus__endpoint_deinit(apus_endpoint *endpoint);
 
 /* Ends every connection as its phase allows. */
 void apus__endpoint_stop(apus_endpoint *endpoint);

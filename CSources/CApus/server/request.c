@@ -23,9 +23,13 @@ static apus_text text(const char *data, size_t len)
 }
 
 /* Whether a page of this origin may open a WebSocket here. */
-static bool is_origin_allowed(const apus_listener_config *config, const apus_head *head)
+static bool is_origin_allowed(const apus_connection *connection, const apus_head *head)
 {
-    if (config->origin_policy == APUS_ORIGIN_ANY || apus_handshake_is_same_origin(head))
+    const apus_listener_config *config = apus__listener_of(connection)->config;
+    bool is_secure = connection->stream.secure != NULL;
+    if (config->origin_policy == APUS_ORIGIN_ANY)
+        return true;
+    if (apus_handshake_is_same_origin(head) && (!is_secure || apus_handshake_is_secure_origin(head)))
         return true;
     const apus_field *origin = apus_head_find(head, "origin");
     if (origin == NULL || apus_head_count(head, "origin") != 1)
@@ -41,7 +45,7 @@ static bool is_origin_allowed(const apus_listener_config *config, const apus_hea
 static int check_upgrade(apus_connection *connection, const apus_head *head)
 {
     int error = apus_handshake_check(head);
-    if (error == APUS_OK && !is_origin_allowed(apus__listener_of(connection)->config, head)) {
+    if (error == APUS_OK && !is_origin_allowed(connection, head)) {
         APUS_COUNT(connection->endpoint->statistics.origins_refused, 1);
         error = APUS_EORIGIN;
     }

@@ -41,3 +41,10 @@ bool apus_handshake_is_same_origin(const apus_head *head)
     int32_t target_port = target.port != APUS__NO_PORT ? target.port : port;
     return page_port == target_port && apus__text_is_same_in_any_case(page.host, target.host);
 }
+
+bool apus_handshake_is_secure_origin(const apus_head *head)
+{
+    const apus_field *origin = apus_head_find(head, "origin");
+    apus_text scheme, authority;
+    return origin == NULL || (apus__uri_split(origin->value, &scheme, &authority) && apus_text_equals(scheme, "https"));
+}

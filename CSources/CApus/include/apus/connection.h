@@ -15,6 +15,7 @@
 #include "apus/loop.h"
 #include "apus/macros.h"
 #include "apus/socket.h"
+#include "apus/tls.h"
 
 APUS_ASSUME_NONNULL_BEGIN
 
@@ -69,6 +70,9 @@ void *_Nullable apus_connection_endpoint_context(const apus_connection *connecti
 
 /* A number that no other connection of the server ever has. */
 uint64_t apus_connection_id(const apus_connection *connection);
+
+/* Its TLS, for as long as it is open; NULL where it speaks none. */
+const apus_tls *_Nullable apus_connection_tls(const apus_connection *connection);
 
 /* The peer's address; APUS_OK or a negative errno. */
 int apus_connection_peer(const apus_connection *connection, apus_address *out);
