@@ -92,11 +92,13 @@ let package = Package(
         ),
 
         // What tests share: a client that blocks, and the headers of CApus that are not public.
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        .target(
+            name: "TestSupport", dependencies: ["COpenSSL"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
         .systemLibrary(name: "CApusInternals", path: "Tests/CApusInternals"),
         .systemLibrary(name: "CMalloc", path: "Tests/CMalloc"),
 
-        .testTarget(name: "CApusCoreTests", dependencies: ["CApusCore"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "CApusCoreTests", dependencies: ["CApusCore", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "CApusTests",
             dependencies: ["CApus", "CApusCore", "CApusInternals", "TestSupport"],

@@ -29,6 +29,10 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         public static let outOfResources = Self(description: "outOfResources")
         /// The calling task was cancelled.
         public static let cancelled = Self(description: "cancelled")
+        /// TLS failed: no handshake that both sides take, a broken record, an end that may have been a cut.
+        public static let tlsFailure = Self(description: "tlsFailure")
+        /// The peer's certificate is missing, expired, for another host, or not signed by anybody trusted.
+        public static let untrustedCertificate = Self(description: "untrustedCertificate")
         /// A file could not be read.
         public static let unreadableFile = Self(description: "unreadableFile")
     }

@@ -17,7 +17,7 @@ enum Callbacks {
     private static let onRequest: @convention(c) (OpaquePointer, UnsafePointer<apus_head>, Bool) -> Void = {
         pointer, head, isUpgrade in
         let handle = ConnectionHandle(pointer: pointer)
-        let request = RequestHead(head)
+        let request = RequestHead(head, isSecure: handle.isSecure)
         if let context = apus_connection_context(pointer) {
             // Only an HTTPConnection gets requests.
             let connection = Unmanaged<HTTPConnection>.fromOpaque(context).takeUnretainedValue()
@@ -111,6 +111,9 @@ extension WebSocketError {
             case APUS_ESLOW: .slowConsumer
             case APUS_ENOMEM: .outOfResources
             case APUS_EINVAL, APUS_EFIELD: .invalidArgument
+            case APUS_ETLS, APUS_ETLSPLAIN, APUS_ENOTTLS, APUS_EALERT, APUS_ETRUNCATED: .tlsFailure
+            case APUS_EUNTRUSTED, APUS_EWRONGHOST, APUS_EEXPIRED, APUS_ECERTIFICATE, APUS_ENOCERTIFICATE:
+                .untrustedCertificate
             default: .protocolViolation
             }
         self.init(code, String(cString: apus_error_message(error)))

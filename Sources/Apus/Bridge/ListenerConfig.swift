@@ -6,7 +6,10 @@ final class ListenerConfig: Sendable {
     nonisolated(unsafe) let admission: UnsafeMutablePointer<apus_admission>
     private nonisolated(unsafe) let origins: UnsafeMutableBufferPointer<apus_text>
 
-    init(_ configuration: WebSocketServer.Configuration) {
+    private let tls: TLSContext?
+
+    init(_ configuration: WebSocketServer.Configuration, tls: TLSContext?) {
+        self.tls = tls
         pointer = .allocate(capacity: 1)
         admission = .allocate(capacity: 1)
         admission.initialize(to: apus_admission())
@@ -29,6 +32,7 @@ final class ListenerConfig: Sendable {
         config.origin_policy = configuration.originPolicy == .any ? APUS_ORIGIN_ANY : APUS_ORIGIN_SAME
         config.origins = UnsafePointer(origins.baseAddress)
         config.origin_count = origins.count
+        config.endpoint.tls = tls?.pointer
         config.endpoint.callbacks = Callbacks.table
         pointer.initialize(to: config)
     }

@@ -6,9 +6,12 @@ import HTTPTypes
 /// A connection keeps it for as long as it lives, and most never look at it again.
 struct RequestHead: Sendable {
     private let bytes: [UInt8]
+    /// Whether it came over TLS.
+    private let isSecure: Bool
 
     /// Copies a head that the core has parsed.
-    init(_ head: UnsafePointer<apus_head>) {
+    init(_ head: UnsafePointer<apus_head>, isSecure: Bool = false) {
+        self.isSecure = isSecure
         let all = head.pointee.all
         bytes = [UInt8](UnsafeRawBufferPointer(start: all.data, count: all.len))
     }
@@ -23,14 +26,14 @@ struct RequestHead: Sendable {
                 else {
                     preconditionFailure("a request head that was parsed before")
                 }
-                return HTTPRequest(head)
+                return HTTPRequest(head, isSecure: isSecure)
             }
         }
     }
 }
 
 extension HTTPRequest {
-    fileprivate init(_ head: UnsafePointer<apus_head>) {
+    fileprivate init(_ head: UnsafePointer<apus_head>, isSecure: Bool) {
         let fields = UnsafeBufferPointer(start: apus_head_fields(head), count: head.pointee.field_count)
         var headerFields = HTTPFields()
         headerFields.reserveCapacity(fields.count)
@@ -43,7 +46,7 @@ extension HTTPRequest {
         let target = Target(head.pointee.target.string)
         self.init(
             method: Method(head.pointee.method.string) ?? .get,
-            scheme: target.scheme ?? "http",
+            scheme: target.scheme ?? (isSecure ? "https" : "http"),
             authority: target.authority ?? host,
             path: target.path,
             headerFields: headerFields)

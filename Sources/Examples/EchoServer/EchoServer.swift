@@ -23,6 +23,16 @@ struct EchoServer: AsyncParsableCommand {
     @Option(help: "What happens to a message for a client that does not read.") var slowConsumer = SlowConsumer.suspend
     @Flag(help: "Receive borrowed bytes in a closure, rather than messages in a loop.") var borrowed = false
 
+    @Option(help: "A certificate and those that sign it, as PEM; the server then speaks TLS.")
+    var tlsCertificate: String?
+    @Option(help: "The certificate's private key, as PEM.") var tlsKey: String?
+
+    func validate() throws {
+        guard (tlsCertificate == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key go together")
+        }
+    }
+
     func run() async throws {
         var configuration = WebSocketServer.Configuration(host: host, port: port)
         configuration.threads = threads
@@ -34,6 +44,9 @@ struct EchoServer: AsyncParsableCommand {
             case .drop: .dropMessage
             case .close: .close
             }
+        if let tlsCertificate, let tlsKey {
+            configuration.tls = TLSConfiguration(certificateFile: tlsCertificate, keyFile: tlsKey)
+        }
         let server = try WebSocketServer(configuration: configuration)
         let everybody = server.topic("everybody")
         let handler: WebSocketServer.Handler =
