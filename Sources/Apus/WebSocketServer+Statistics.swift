@@ -74,8 +74,8 @@ extension WebSocketServer {
             \.requestsRefused, \.handshakesAccepted, \.handshakesRefused, \.handshakeTimeouts, \.originsRefused,
             \.messagesReceived, \.messagesSent, \.bytesReceived, \.bytesSent, \.protocolErrors, \.utf8Errors,
             \.sizeErrors, \.fragmentErrors, \.memoryErrors, \.messagesDropped, \.slowConsumersClosed, \.readsPaused,
-            \.pingsSent, \.pingTimeouts, \.closeTimeouts, \.lifetimesEnded, \.connectionsLost,
-            \.tlsHandshakes, \.tlsResumptions, \.tlsFailures, \.tlsPlainRefused, \.tlsTruncations,
+            \.pingsSent, \.pingTimeouts, \.closeTimeouts, \.lifetimesEnded, \.tlsHandshakes,
+            \.tlsResumptions, \.tlsFailures, \.tlsPlainRefused, \.tlsTruncations, \.connectionsLost,
         ]
 
         /// Sets the counters in the order in which they are declared, here and in the core.
