@@ -39,8 +39,14 @@ let package = Package(
             pkgConfig: "zlib",
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]
         ),
+        .systemLibrary(
+            name: "COpenSSL",
+            path: "CSources/COpenSSL",
+            pkgConfig: "openssl",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
+        ),
         .target(
-            name: "CApusCore", dependencies: ["CZlib"], path: "CSources/CApusCore", cSettings: cSettings),
+            name: "CApusCore", dependencies: ["CZlib", "COpenSSL"], path: "CSources/CApusCore", cSettings: cSettings),
 
         // The network, on libuv.
         .systemLibrary(
@@ -93,13 +99,15 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
-        // What tests share: a client that blocks, a peer's zlib, and the headers of CApus that are not public.
+        // What tests share: a client that blocks, a peer's zlib and TLS, and the headers of CApus that are not public.
         .target(
-            name: "TestSupport", dependencies: ["CZlib"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+            name: "TestSupport", dependencies: ["CZlib", "COpenSSL"], path: "Tests/TestSupport",
+            swiftSettings: swiftSettings),
         .systemLibrary(name: "CApusInternals", path: "Tests/CApusInternals"),
         .systemLibrary(name: "CMalloc", path: "Tests/CMalloc"),
 
-        .testTarget(name: "CApusCoreTests", dependencies: ["CApusCore", "TestSupport"], swiftSettings: swiftSettings),
+        .testTarget(
+            name: "CApusCoreTests", dependencies: ["CApusCore", "TestSupport"], swiftSettings: swiftSettings),
         .testTarget(
             name: "CApusTests",
             dependencies: ["CApus", "CApusCore", "CApusInternals", "TestSupport"],

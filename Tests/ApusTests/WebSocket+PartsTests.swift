@@ -50,7 +50,8 @@ struct WebSocketPartsTests {
         } body: { _, port in
             try await onThread {
                 let client = try Client.webSocket(port: port)
-                try client.send(.text("one"), .binary([2]), .text("th", fin: false), .continuation("ree".utf8, fin: true))
+                try client.send(
+                    .text("one"), .binary([2]), .text("th", fin: false), .continuation("ree".utf8, fin: true))
                 try client.closeNormally()
             }
             #expect(await parts.take() == MessagePart(isText: true, bytes: Array("one".utf8), isLast: true))
@@ -132,12 +133,12 @@ struct WebSocketPartsTests {
             results.put(await errorCode { _ = try await waiting.value })
             for try await part in socket.parts { results.put(part.isLast ? nil : .protocolViolation) }
         } body: { _, port in
+            let client = try await onThread { try Client.webSocket(port: port) }
+            #expect(await results.take() == .cancelled)
             try await onThread {
-                let client = try Client.webSocket(port: port)
                 try client.send(.text("one"))
                 try client.closeNormally()
             }
-            #expect(await results.take() == .cancelled)
             #expect(await results.take() == .some(nil))
         }
     }

@@ -46,14 +46,13 @@ struct WebSocketSendInPartsTests {
                 let first = try client.readFrame()
                 try client.send(Frame(Frame.Opcode.ping, [7]), .text("go on"))
                 let pong = try client.readFrame()
-                let rest = try (0..<6).map { _ in try client.readMessage() }
+                let rest = try (0..<5).map { _ in try client.readMessage() }
                 try client.readClose()
                 return (first, pong, rest)
             }
             #expect(first == Frame(Frame.Opcode.text, Array("a".utf8), fin: false, key: nil))
             #expect(pong == Frame(Frame.Opcode.pong, [7], key: nil))
-            #expect(rest.prefix(4).map(\.text) == ["b", "second", "third", String(repeating: "\u{4}", count: 300_000)])
-            #expect(rest[4].text == "fifth" || rest[5].text == "fifth")
+            #expect(rest.map(\.text) == ["b", "second", "third", String(repeating: "\u{4}", count: 300_000), "fifth"])
         }
     }
 

@@ -99,6 +99,7 @@ struct SessionPropertyTests {
             for event in Run(seed: seed).expected.events {
                 switch event {
                 case .message(let opcode, _): kinds.insert(opcode.testDescription)
+                case .part: kinds.insert("part")  // of nobody who has not asked for it
                 case .ping: kinds.insert("ping")
                 case .pong: kinds.insert("pong")
                 case .close(_, _, let reply): kinds.insert(reply == nil ? "close, no reply" : "close")
