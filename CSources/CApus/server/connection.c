@@ -33,11 +33,6 @@ uint64_t apus_connection_id(const apus_connection *connection)
     return connection->id;
 }
 
-const apus_tls *apus_connection_tls(const apus_connection *connection)
-{
-    return connection->stream.secure == NULL ? NULL : connection->stream.secure->tls;
-}
-
 int apus__connection_set_compression(apus_connection *connection, const apus_deflate_parameters *parameters)
 {
     apus_endpoint *endpoint = connection->endpoint;
@@ -51,6 +46,11 @@ int apus__connection_set_compression(apus_connection *connection, const apus_def
     if (threshold < connection->small_end)
         connection->small_end = (uint8_t)threshold;
     return APUS_OK;
+}
+
+const apus_tls *apus_connection_tls(const apus_connection *connection)
+{
+    return connection->stream.secure == NULL ? NULL : connection->stream.secure->tls;
 }
 
 void apus__connection_set_timeout(apus_connection *connection, uint32_t delay)

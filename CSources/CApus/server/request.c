@@ -18,15 +18,14 @@ void apus__request_free(apus_request *request)
 }
 
 /* Whether a page of this origin may open a WebSocket here. */
-static bool is_origin_allowed(const apus_connection *connection, const apus_head *head,
-                              const apus_forwarded *forwarded)
+static bool is_origin_allowed(const apus_connection *connection, const apus_head *head, const apus_forwarded *forwarded)
 {
     const apus_listener_config *config = apus__listener_of(connection)->config;
     if (config->origin_policy == APUS_ORIGIN_ANY)
         return true;
-    /* Where TLS ends here, and no proxy says otherwise, the page has come over TLS too. */
-    bool is_secure = connection->stream.secure != NULL && forwarded->scheme == APUS_SCHEME_UNKNOWN;
-    if (apus_forwarded_is_same_origin(forwarded, head) && (!is_secure || apus_handshake_is_secure_origin(head)))
+    /* Where no proxy tells the scheme, this connection does. */
+    bool must_be_secure = connection->stream.secure != NULL && forwarded->scheme == APUS_SCHEME_UNKNOWN;
+    if (apus_forwarded_is_same_origin(forwarded, head) && (!must_be_secure || apus_handshake_is_secure_origin(head)))
         return true;
     const apus_field *origin = apus_head_find(head, "origin");
     if (origin == NULL || apus_head_count(head, "origin") != 1)

@@ -19,8 +19,7 @@ enum Callbacks {
     private static let onRequest: @convention(c) (OpaquePointer, UnsafePointer<apus_head>, Bool) -> Void = {
         pointer, head, isUpgrade in
         let handle = ConnectionHandle(pointer: pointer)
-        let request = RequestHead(
-            head, forwarded: apus_connection_forwarded(pointer), isSecure: handle.isSecure)
+        let request = RequestHead(head, forwarded: apus_connection_forwarded(pointer), isSecure: handle.isSecure)
         if let context = apus_connection_context(pointer) {
             // Only an HTTPConnection gets requests.
             let connection = Unmanaged<HTTPConnection>.fromOpaque(context).takeUnretainedValue()

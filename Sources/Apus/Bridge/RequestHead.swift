@@ -12,8 +12,6 @@ struct RequestHead: Sendable {
     private static let prefixCount = 3
 
     /// Copies a head that the core has parsed, and what trusted proxies add to it.
-    ///
-    /// - Parameter isSecure: whether it came over TLS; what a proxy says goes before.
     init(_ head: UnsafePointer<apus_head>, forwarded: UnsafePointer<apus_forwarded>?, isSecure: Bool = false) {
         let all = head.pointee.all
         let host = forwarded?.pointee.host
@@ -30,7 +28,7 @@ struct RequestHead: Sendable {
         self.bytes = bytes
     }
 
-    /// The scheme that the client used, where TLS or a proxy tells it.
+    /// The scheme that the client used, where a proxy told it, or this is TLS.
     private var scheme: String? {
         switch UInt32(bytes[0]) {
         case APUS_SCHEME_HTTP.rawValue: "http"
