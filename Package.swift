@@ -34,13 +34,19 @@ let package = Package(
     targets: [
         // The core: bytes in, bytes out.
         .systemLibrary(
+            name: "COpenSSL",
+            path: "CSources/COpenSSL",
+            pkgConfig: "openssl",
+            providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
+        ),
+        .systemLibrary(
             name: "CZlib",
             path: "CSources/CZlib",
             pkgConfig: "zlib",
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]
         ),
         .target(
-            name: "CApusCore", dependencies: ["CZlib"], path: "CSources/CApusCore", cSettings: cSettings),
+            name: "CApusCore", dependencies: ["COpenSSL", "CZlib"], path: "CSources/CApusCore", cSettings: cSettings),
 
         // The network, on libuv.
         .systemLibrary(

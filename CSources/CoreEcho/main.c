@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "CApus.h"
+#include "apus/bytes.h"
 
 #define MOST_THREADS 64
 #define STOP_DEADLINE 5000
@@ -22,6 +23,8 @@ typedef struct options {
     apus_compression_mode compression;
     int compression_level;
     bool is_broadcast;
+    const char *certificate; /* PEM files; NULL: no TLS */
+    const char *key;
 } options;
 
 static apus_topic *everybody; /* NULL: echo */
@@ -89,6 +92,7 @@ static _Noreturn void explain(int status)
 {
     fputs("usage: core-echo --port P [--host H] [--threads N] [--mode echo|broadcast] [--max-message BYTES]\n"
           "                 [--compression off|shared|dedicated] [--compression-level 1...9]\n"
+          "                 [--tls-certificate FILE --tls-key FILE]   (PEM; speaks TLS)\n"
           "                 [--borrowed]   (messages are always borrowed here)\n",
           status == EXIT_SUCCESS ? stdout : stderr);
     exit(status);
@@ -129,6 +133,8 @@ static options parse_options(int argc, char **argv)
         {"max-message", required_argument, NULL, 'x'},
         {"compression", required_argument, NULL, 'c'},
         {"compression-level", required_argument, NULL, 'l'},
+        {"tls-certificate", required_argument, NULL, 'C'},
+        {"tls-key", required_argument, NULL, 'k'},
         {"borrowed", no_argument, NULL, 'b'},
         {"help", no_argument, NULL, '?'},
         {NULL, 0, NULL, 0},
@@ -159,6 +165,12 @@ static options parse_options(int argc, char **argv)
         case 'l':
             parsed.compression_level = (int)parse_number(optarg, "compression-level", 1, 9);
             break;
+        case 'C':
+            parsed.certificate = optarg;
+            break;
+        case 'k':
+            parsed.key = optarg;
+            break;
         case 'b':
             break;
         default:
@@ -167,7 +179,52 @@ static options parse_options(int argc, char **argv)
     }
     if (parsed.port < 0 || optind != argc)
         explain(EXIT_FAILURE);
+    if ((parsed.certificate == NULL) != (parsed.key == NULL))
+        fail("--tls-certificate and --tls-key go together", "");
     return parsed;
+}
+
+static apus_bytes read_file(const char *path)
+{
+    apus_bytes contents = {0};
+    FILE *file = fopen(path, "rb");
+    if (file == NULL)
+        fail("cannot read ", path);
+    char chunk[4096];
+    for (size_t count; (count = fread(chunk, 1, sizeof chunk, file)) != 0;) {
+        if (apus_bytes_append(&contents, chunk, count) != APUS_OK)
+            fail("out of memory", "");
+    }
+    if (ferror(file))
+        fail("cannot read ", path);
+    fclose(file);
+    return contents;
+}
+
+static apus_text text_of(const apus_bytes *bytes)
+{
+    return (apus_text){.data = bytes->data == NULL ? "" : (const char *)bytes->data, .len = bytes->len};
+}
+
+static apus_tls_context *make_tls(const options *options)
+{
+    if (options->certificate == NULL)
+        return NULL;
+    apus_bytes chain = read_file(options->certificate);
+    apus_bytes key = read_file(options->key);
+    apus_tls_certificate certificate = {.chain = text_of(&chain), .key = text_of(&key)};
+    apus_tls_config config;
+    apus_tls_config_init(&config, APUS_ROLE_SERVER);
+    config.certificates = &certificate;
+    config.certificate_count = 1;
+    char words[APUS_TLS_WORDS_SIZE];
+    apus_tls_context *context;
+    int error = apus_tls_context_new(&context, &config, words);
+    if (error != APUS_OK)
+        fail(apus_error_message(error), "");
+    apus_bytes_deinit(&chain);
+    apus_bytes_deinit(&key);
+    return context;
 }
 
 static apus_listener_config make_config(const options *options)
@@ -183,6 +240,7 @@ static apus_listener_config make_config(const options *options)
         endpoint->compression.threshold = 32;
     /* An echo never gets ahead of its peer by more than what the peer sent without reading. */
     endpoint->outbound_limit = (size_t)options->max_message * 4;
+    endpoint->tls = make_tls(options);
     endpoint->callbacks = (apus_connection_callbacks){
         .on_request = on_request,
         .on_message = options->is_broadcast ? on_broadcast : on_echo,
@@ -276,5 +334,6 @@ int main(int argc, char **argv)
         apus_loop_free(loops[i]);
     if (everybody != NULL)
         apus_topic_release(everybody);
+    apus_tls_context_release(config.endpoint.tls);
     return EXIT_SUCCESS;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apus/alloc.h"
+#include "net/secure.h"
 #include "net/stream.h"
 
 #define FIRST_JOB_CAPACITY 64
@@ -188,6 +189,7 @@ static void free_memory(apus_loop *loop)
 {
     free(loop->jobs.ring);
     free(loop->inbox.items);
+    apus__secure_buffers_free(loop->secure);
     apus_free(loop->cork);
     apus_free(loop->read_buffer);
     apus_free(loop);

@@ -15,6 +15,7 @@
 #define APUS_CORK_SIZE ((size_t)128 * 1024)
 
 typedef struct apus_stream apus_stream;
+typedef struct apus_secure_buffers apus_secure_buffers;
 
 /* Jobs in the order they came: a ring whose capacity is a power of two. */
 typedef struct apus_jobs {
@@ -46,7 +47,8 @@ struct apus_loop {
     size_t cork_len;
     uint8_t *cork;
     uint8_t *read_buffer;
-    apus_queue dirty; /* streams with something to flush before the loop waits */
+    apus_secure_buffers *secure; /* NULL until the loop has a TLS connection */
+    apus_queue dirty;            /* streams with something to flush before the loop waits */
     uv_loop_t uv;
     uv_prepare_t turn;
     uv_async_t wake;

@@ -59,7 +59,7 @@ void apus__stream_fail(apus_stream *stream, int error)
 }
 
 /* Sends pieces at once. Returns how many bytes left, 0 also where the socket is full or the stream failed. */
-static size_t send_pieces(apus_stream *stream, struct iovec *pieces, int count)
+static size_t transmit(apus_stream *stream, struct iovec *pieces, int count)
 {
     struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
     ssize_t sent;
@@ -75,6 +75,21 @@ static size_t send_pieces(apus_stream *stream, struct iovec *pieces, int count)
     return 0;
 }
 
+/* The same, through TLS where there is any. */
+static size_t send_pieces(apus_stream *stream, struct iovec *pieces, int count)
+{
+    if (APUS_UNLIKELY(stream->secure != NULL))
+        return apus__secure_send(stream, pieces, count);
+    return transmit(stream, pieces, count);
+}
+
+/* Whether to wait for the socket. Through TLS it is only waited for with ciphertext at hand: plaintext may be held up
+ * by the handshake. */
+static bool must_wait(const apus_stream *stream, bool is_blocked)
+{
+    return stream->secure == NULL ? is_blocked : apus__secure_has_pending(stream->secure);
+}
+
 /* Queues what is left of pieces of which `sent` bytes have left. */
 static int queue_rest(apus_stream *stream, const struct iovec *pieces, int count, size_t sent)
 {
@@ -88,13 +103,15 @@ static int queue_rest(apus_stream *stream, const struct iovec *pieces, int count
             return error;
         }
     }
-    set_waiting_to_write(stream, stream->outbound.bytes != 0);
+    set_waiting_to_write(stream, must_wait(stream, stream->outbound.bytes != 0));
     return APUS_OK;
 }
 
 static void finish_if_sent(apus_stream *stream)
 {
     if (!stream->is_finishing || stream->is_finished || stream->outbound.bytes != 0)
+        return;
+    if (stream->secure != NULL && !apus__secure_finish(stream))
         return;
     stream->is_finished = true;
     shutdown(stream->fd, SHUT_WR);
@@ -104,6 +121,8 @@ static void finish_if_sent(apus_stream *stream)
 static bool send_queue(apus_stream *stream)
 {
     bool is_blocked = false;
+    if (stream->secure != NULL)
+        apus__secure_flush(stream);
     while (stream->outbound.bytes != 0 && stream->error == 0 && !is_blocked) {
         struct iovec pieces[PIECES_PER_CALL];
         int count = apus__outbound_peek(&stream->outbound, pieces, PIECES_PER_CALL);
@@ -126,7 +145,7 @@ static void flush(apus_stream *stream)
         is_all_sent = send_queue(stream);
         if (stream->error != 0)
             return;
-        set_waiting_to_write(stream, !is_all_sent);
+        set_waiting_to_write(stream, must_wait(stream, !is_all_sent));
         finish_if_sent(stream);
         stream->callbacks->on_sent(stream);
     } while (is_all_sent && stream->outbound.bytes != 0);
@@ -270,21 +289,45 @@ void apus__stream_flush_dirty(apus_loop *loop)
         flush_one(APUS_QUEUE_MEMBER(node, apus_stream, dirty));
 }
 
-static void read_once(apus_stream *stream)
+/* One recv. Returns how many bytes came; 0 where none did, and the end, if it was that, has been told. */
+static inline size_t receive(apus_stream *stream, uint8_t *buffer)
 {
-    apus_loop *loop = stream->loop;
     ssize_t count;
     do
-        count = apus__transfer_receive(stream->fd, loop->read_buffer, APUS_READ_BUFFER_SIZE);
+        count = apus__transfer_receive(stream->fd, buffer, APUS_READ_BUFFER_SIZE);
     while (count < 0 && errno == EINTR);
     if (APUS_UNLIKELY(count <= 0)) {
         if (count == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
             stream->callbacks->on_end(stream, count == 0 ? 0 : -errno);
-        return;
+        return 0;
     }
     APUS_COUNT(stream->statistics->bytes_received, count);
+    return (size_t)count;
+}
+
+static APUS_NOINLINE void read_secure(apus_stream *stream)
+{
+    size_t count = receive(stream, stream->loop->secure->received);
+    if (count == 0)
+        return;
     cork(stream);
-    stream->callbacks->on_read(stream, loop->read_buffer, (size_t)count);
+    apus__secure_receive(stream, count);
+    if (owns_cork(stream))
+        uncork(stream);
+}
+
+static void read_once(apus_stream *stream)
+{
+    apus_loop *loop = stream->loop;
+    if (APUS_UNLIKELY(stream->secure != NULL)) {
+        read_secure(stream);
+        return;
+    }
+    size_t count = receive(stream, loop->read_buffer);
+    if (APUS_UNLIKELY(count == 0))
+        return;
+    cork(stream);
+    stream->callbacks->on_read(stream, loop->read_buffer, count);
     if (owns_cork(stream))
         uncork(stream);
 }
@@ -308,6 +351,7 @@ int apus__stream_open(apus_stream *stream, apus_loop *loop, int fd, const apus_s
     stream->loop = loop;
     stream->callbacks = callbacks;
     stream->statistics = statistics;
+    stream->secure = NULL;
     stream->fd = fd;
     stream->error = 0;
     stream->is_reading = true;
@@ -324,6 +368,38 @@ int apus__stream_open(apus_stream *stream, apus_loop *loop, int fd, const apus_s
     return APUS_OK;
 }
 
+int apus__stream_secure(apus_stream *stream, apus_tls_context *context, const char *host)
+{
+    return apus__secure_start(stream, context, host);
+}
+
+bool apus__stream_is_truncated(const apus_stream *stream)
+{
+    return stream->secure != NULL && !apus_tls_has_ended(stream->secure->tls);
+}
+
+size_t apus__stream_transmit(apus_stream *stream, struct iovec *pieces, int count)
+{
+    return transmit(stream, pieces, count);
+}
+
+void apus__stream_await_writability(apus_stream *stream)
+{
+    if (apus__secure_has_pending(stream->secure))
+        set_waiting_to_write(stream, true);
+}
+
+void apus__stream_mark_dirty(apus_stream *stream)
+{
+    mark_dirty(stream);
+}
+
+void apus__stream_discard(apus_stream *stream)
+{
+    drop_cork(stream);
+    apus__outbound_clear(&stream->outbound);
+}
+
 static void on_handle_close(uv_handle_t *handle)
 {
     apus_stream *stream = handle->data;
@@ -337,6 +413,8 @@ void apus__stream_close(apus_stream *stream)
     drop_cork(stream);
     apus_queue_remove(&stream->dirty);
     apus__outbound_clear(&stream->outbound);
+    apus__secure_free(stream->secure);
+    stream->secure = NULL;
     uv_close((uv_handle_t *)&stream->poll, on_handle_close);
     close(stream->fd);
     stream->fd = -1;

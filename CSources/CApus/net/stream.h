@@ -12,6 +12,7 @@
 #include "apus/statistics.h"
 #include "net/loop.h"
 #include "net/outbound.h"
+#include "net/secure.h"
 
 /* Adds to a counter that other threads may read meanwhile. */
 #define APUS_COUNT(counter, amount) __atomic_store_n(&(counter), (counter) + (uint64_t)(amount), __ATOMIC_RELAXED)
@@ -22,6 +23,9 @@ typedef struct apus_stream_callbacks {
     void (*on_read)(apus_stream *stream, uint8_t *data, size_t len);
     /* No more will come: the peer's end (0) or a negative errno. Once; nothing follows. */
     void (*on_end)(apus_stream *stream, int error);
+    /* TLS has failed with one of our errors, and the peer is told why. What comes is read and forgotten, up to on_end,
+     * and nothing can be sent; the caller finishes or closes the stream. */
+    void (*on_fail)(apus_stream *stream, int error);
     /* A part of what was queued has left, or all of it: more may be given. */
     void (*on_sent)(apus_stream *stream);
     /* After apus__stream_close: the stream's memory may go. */
@@ -32,8 +36,9 @@ struct apus_stream {
     apus_loop *loop;
     const apus_stream_callbacks *callbacks;
     apus_statistics *statistics;
-    int fd;    /* -1 once closed */
-    int error; /* of a write that failed; told to on_end in the next flush */
+    apus_secure *secure; /* NULL: no TLS */
+    int fd;              /* -1 once closed */
+    int error;           /* of a write that failed; told to on_end in the next flush */
     bool is_reading;
     bool is_waiting_to_write;
     bool is_finishing; /* the sending direction ends once all is sent */
@@ -47,6 +52,13 @@ struct apus_stream {
  * descriptor is still the caller's. */
 int apus__stream_open(apus_stream *stream, apus_loop *loop, int fd, const apus_stream_callbacks *callbacks,
                       apus_statistics *statistics);
+
+/* Makes an open stream speak TLS from here on: a client's with the host that the certificate must be for, a server's
+ * with NULL. What is written before the handshake is done waits. APUS_OK, APUS_EINVAL or APUS_ENOMEM. */
+int apus__stream_secure(apus_stream *stream, apus_tls_context *context, const char *host);
+
+/* Whether the peer has not said that it was the end: what came may have been cut by somebody else. */
+bool apus__stream_is_truncated(const apus_stream *stream);
 
 /* Closes the descriptor at once and drops what was not sent; `on_close` follows in a later turn. */
 void apus__stream_close(apus_stream *stream);
@@ -82,6 +94,13 @@ void apus__stream_fail(apus_stream *stream, int error);
 
 /* Ends the sending direction once all is sent (TCP's FIN). */
 void apus__stream_finish(apus_stream *stream);
+
+/* For TLS (secure.c): sends pieces as they are, and returns how many bytes left; asks for writability
+ * while ciphertext is pending; sees to it that the stream is flushed; drops all that waits. */
+size_t apus__stream_transmit(apus_stream *stream, struct iovec *pieces, int count);
+void apus__stream_await_writability(apus_stream *stream);
+void apus__stream_mark_dirty(apus_stream *stream);
+void apus__stream_discard(apus_stream *stream);
 
 /* Flushes all streams that have something to send. */
 void apus__stream_flush_dirty(apus_loop *loop);

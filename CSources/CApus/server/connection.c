@@ -48,6 +48,11 @@ int apus__connection_set_compression(apus_connection *connection, const apus_def
     return APUS_OK;
 }
 
+const apus_tls *apus_connection_tls(const apus_connection *connection)
+{
+    return connection->stream.secure == NULL ? NULL : connection->stream.secure->tls;
+}
+
 void apus__connection_set_timeout(apus_connection *connection, uint32_t delay)
 {
     connection->is_active = false;
@@ -158,9 +163,21 @@ static void on_end(apus_stream *stream, int error)
         apus__content_lose(connection);
         return;
     }
+    bool is_truncated = error == 0 && connection->phase == PHASE_OPEN && apus__stream_is_truncated(stream);
     if (connection->phase == PHASE_OPEN)
         APUS_COUNT(connection->endpoint->statistics.connections_lost, 1);
-    apus__connection_drop(connection, APUS_ELOST);
+    if (is_truncated)
+        APUS_COUNT(connection->endpoint->statistics.tls_truncations, 1);
+    apus__connection_drop(connection, is_truncated ? APUS_ETRUNCATED : APUS_ELOST);
+}
+
+static void on_fail(apus_stream *stream, int error)
+{
+    apus_connection *connection = connection_of(stream);
+    if (connection->phase == PHASE_OPEN)
+        APUS_COUNT(connection->endpoint->statistics.connections_lost, 1);
+    apus__connection_finish(connection);
+    apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = error});
 }
 
 static void move_backlog(apus_connection *connection)
@@ -202,6 +219,7 @@ static void on_close(apus_stream *stream)
 static const apus_stream_callbacks stream_callbacks = {
     .on_read = on_read,
     .on_end = on_end,
+    .on_fail = on_fail,
     .on_sent = on_sent,
     .on_close = on_close,
 };
@@ -230,6 +248,10 @@ int apus__connection_open(apus_endpoint *endpoint, int fd)
     apus__connection_set_timeout(connection, endpoint->config->handshake_timeout);
     APUS_COUNT(endpoint->statistics.connections_accepted, 1);
     APUS_COUNT(endpoint->statistics.connections_now, 1);
+    if (endpoint->tls != NULL && apus__stream_secure(&connection->stream, endpoint->tls, NULL) != APUS_OK) {
+        APUS_COUNT(endpoint->statistics.memory_errors, 1);
+        apus__connection_drop(connection, APUS_ENOMEM);
+    }
     return APUS_OK;
 
 free_request:

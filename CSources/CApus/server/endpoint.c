@@ -28,6 +28,7 @@ void apus__endpoint_init(apus_endpoint *endpoint, apus_loop *loop, const apus_en
     endpoint->config = config;
     endpoint->last_id = last_id;
     endpoint->context = context;
+    endpoint->tls = config->tls == NULL ? NULL : apus_tls_context_retain(config->tls);
     apus_queue_init(&endpoint->connections);
 }
 
@@ -43,6 +44,11 @@ void apus__endpoint_add_statistics(const apus_endpoint *endpoint, apus_statistic
     out->messages_deflated += __atomic_load_n(&counts->messages_deflated, __ATOMIC_RELAXED);
     out->bytes_before_deflating += __atomic_load_n(&counts->bytes_before_deflating, __ATOMIC_RELAXED);
     out->bytes_deflated += __atomic_load_n(&counts->bytes_deflated, __ATOMIC_RELAXED);
+}
+
+void apus__endpoint_deinit(apus_endpoint *endpoint)
+{
+    apus_tls_context_release(endpoint->tls);
 }
 
 void apus__endpoint_stop(apus_endpoint *endpoint)

@@ -15,7 +15,8 @@ typedef struct apus_endpoint {
     apus_loop *loop;
     const apus_endpoint_config *config;
     void *context;
-    uint64_t *last_id; /* counted up, perhaps by several loops */
+    apus_tls_context *tls; /* of connections to come; NULL: no TLS */
+    uint64_t *last_id;     /* counted up, perhaps by several loops */
     apus_queue connections;
     apus_statistics statistics;
     apus_deflate_pool pool; /* emptied when the last connection goes */
@@ -29,6 +30,9 @@ void apus__endpoint_init(apus_endpoint *endpoint, apus_loop *loop, const apus_en
 
 /* Adds the present counts to `out`; from any thread. */
 void apus__endpoint_add_statistics(const apus_endpoint *endpoint, apus_statistics *out);
+
+/* Before the endpoint's memory goes. */
+void apus__endpoint_deinit(apus_endpoint *endpoint);
 
 /* Ends every connection as its phase allows. */
 void apus__endpoint_stop(apus_endpoint *endpoint);

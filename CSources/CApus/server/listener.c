@@ -124,6 +124,7 @@ static void on_handle_close(uv_handle_t *handle)
     apus_statistics statistics = {0};
     apus__endpoint_add_statistics(&listener->endpoint, &statistics);
     listener->on_stop(listener->endpoint.context, &statistics);
+    apus__endpoint_deinit(&listener->endpoint);
     apus_free(listener);
 }
 
@@ -161,6 +162,7 @@ int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_
     apus__timer_init(&listener->timer, on_timer);
     error = uv_poll_init(&loop->uv, &listener->poll, fd);
     if (error != 0) {
+        apus__endpoint_deinit(&listener->endpoint);
         apus_free(listener);
         return error;
     }
@@ -169,6 +171,13 @@ int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_
     uv_poll_start(&listener->poll, UV_READABLE, on_poll);
     *out = listener;
     return APUS_OK;
+}
+
+void apus_listener_set_tls(apus_listener *listener, apus_tls_context *tls)
+{
+    apus_tls_context *before = listener->endpoint.tls;
+    listener->endpoint.tls = apus_tls_context_retain(tls);
+    apus_tls_context_release(before);
 }
 
 void apus_listener_stop(apus_listener *listener, uint32_t deadline,

@@ -18,10 +18,14 @@ void apus__request_free(apus_request *request)
 }
 
 /* Whether a page of this origin may open a WebSocket here. */
-static bool is_origin_allowed(const apus_listener_config *config, const apus_head *head,
-                              const apus_forwarded *forwarded)
+static bool is_origin_allowed(const apus_connection *connection, const apus_head *head, const apus_forwarded *forwarded)
 {
-    if (config->origin_policy == APUS_ORIGIN_ANY || apus_forwarded_is_same_origin(forwarded, head))
+    const apus_listener_config *config = apus__listener_of(connection)->config;
+    if (config->origin_policy == APUS_ORIGIN_ANY)
+        return true;
+    /* Where no proxy tells the scheme, this connection does. */
+    bool must_be_secure = connection->stream.secure != NULL && forwarded->scheme == APUS_SCHEME_UNKNOWN;
+    if (apus_forwarded_is_same_origin(forwarded, head) && (!must_be_secure || apus_handshake_is_secure_origin(head)))
         return true;
     const apus_field *origin = apus_head_find(head, "origin");
     if (origin == NULL || apus_head_count(head, "origin") != 1)
@@ -37,7 +41,7 @@ static bool is_origin_allowed(const apus_listener_config *config, const apus_hea
 static int check_upgrade(apus_connection *connection, const apus_head *head, const apus_forwarded *forwarded)
 {
     int error = apus_handshake_check(head);
-    if (error == APUS_OK && !is_origin_allowed(apus__listener_of(connection)->config, head, forwarded)) {
+    if (error == APUS_OK && !is_origin_allowed(connection, head, forwarded)) {
         APUS_COUNT(connection->endpoint->statistics.origins_refused, 1);
         error = APUS_EORIGIN;
     }

@@ -56,3 +56,10 @@ bool apus_forwarded_is_same_origin(const apus_forwarded *forwarded, const apus_h
         forwarded->host.len != 0 ? apus__authority_parse(&target, forwarded->host) : find_authority(head, &target);
     return count == 1 && is_known && is_same_origin(head, &target, forwarded->scheme);
 }
+
+bool apus_handshake_is_secure_origin(const apus_head *head)
+{
+    const apus_field *origin = apus_head_find(head, "origin");
+    apus_text scheme, authority;
+    return origin == NULL || (apus__uri_split(origin->value, &scheme, &authority) && apus_text_equals(scheme, "https"));
+}

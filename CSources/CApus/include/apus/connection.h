@@ -16,6 +16,7 @@
 #include "apus/loop.h"
 #include "apus/macros.h"
 #include "apus/socket.h"
+#include "apus/tls.h"
 
 APUS_ASSUME_NONNULL_BEGIN
 
@@ -77,6 +78,9 @@ void *_Nullable apus_connection_endpoint_context(const apus_connection *connecti
 
 /* A number that no other connection of the server ever has. */
 uint64_t apus_connection_id(const apus_connection *connection);
+
+/* Its TLS, for as long as it is open; NULL where it speaks none. */
+const apus_tls *_Nullable apus_connection_tls(const apus_connection *connection);
 
 /* The peer's address; APUS_OK or a negative errno. Until an upgrade is accepted, and where proxies are trusted, it is
  * the address of the client behind them, as far as they tell. */

@@ -10,6 +10,7 @@
 #include "apus/head.h"
 #include "apus/macros.h"
 #include "apus/session.h"
+#include "apus/tls_context.h"
 
 APUS_ASSUME_NONNULL_BEGIN
 
@@ -35,6 +36,7 @@ typedef struct apus_endpoint_config {
     size_t inbound_limit;       /* bytes of messages not taken yet, past which reading stops */
     size_t outbound_limit;      /* bytes queued for a peer, past which the policy applies */
     apus_slow_consumer slow_consumer;
+    apus_tls_context *_Nullable tls; /* a server's, which its endpoints retain; NULL: connections speak no TLS */
     apus_connection_callbacks callbacks;
 } apus_endpoint_config;
 

@@ -14,6 +14,7 @@
 #include "apus/loop.h"
 #include "apus/macros.h"
 #include "apus/statistics.h"
+#include "apus/tls_context.h"
 
 APUS_ASSUME_NONNULL_BEGIN
 
@@ -59,6 +60,10 @@ typedef struct apus_listener apus_listener;
  * still the caller's. */
 int apus_listener_open(apus_listener *_Nullable *_Nonnull out, apus_loop *loop, int fd,
                        const apus_listener_config *config, apus_admission *admission, void *_Nullable context);
+
+/* Gives connections that are accepted from now on another context, which is retained: new certificates, while all that
+ * is open goes on. The listener has one already. On its loop. */
+void apus_listener_set_tls(apus_listener *listener, apus_tls_context *tls);
 
 /* Stops to accept, closes idle HTTP connections, answers requests under way, closes WebSockets with 1001, and after
  * `deadline` ms drops what is left. Once all are gone it calls `on_stop`, and the listener is freed. On its loop. */

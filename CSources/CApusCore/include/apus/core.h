@@ -24,6 +24,8 @@
 #include "apus/session.h"
 #include "apus/sha1.h"
 #include "apus/simd.h"
+#include "apus/tls.h"
+#include "apus/tls_context.h"
 #include "apus/utf8.h"
 
 #endif

@@ -44,7 +44,21 @@ APUS_ASSUME_NONNULL_BEGIN
     X(ESILENT, -43, 1011, "the peer answers no ping")                             \
     X(ELOST, -44, 0, "the stream ended without a closing handshake")              \
     X(EINVAL, -45, 0, "an argument is out of its range")                          \
-    X(EDROPPED, -46, 0, "the outbound queue is full; the message was dropped")
+    X(EDROPPED, -46, 0, "the outbound queue is full; the message was dropped")    \
+    X(ETLS, -80, 0, "TLS failed: in the handshake, or by a broken record")        \
+    X(ETLSPLAIN, -81, 400, "this port speaks TLS: use https:// or wss://")        \
+    X(ENOTTLS, -82, 0, "the server does not speak TLS on this port")              \
+    X(EUNTRUSTED, -83, 0, "no trusted root has signed the peer's certificate")    \
+    X(EWRONGHOST, -84, 0, "the server's certificate is for another host")         \
+    X(EEXPIRED, -85, 0, "the peer's certificate is valid no more, or not yet")    \
+    X(ECERTIFICATE, -86, 0, "the peer's certificate is not valid")                \
+    X(ENOCERTIFICATE, -87, 0, "the peer has shown no certificate")                \
+    X(EALERT, -88, 0, "the peer ended TLS with an alert")                         \
+    X(ETRUNCATED, -89, 0, "the stream ended without TLS's close_notify")          \
+    X(ECHAIN, -90, 0, "there is no usable certificate in PEM form")               \
+    X(EPRIVATEKEY, -91, 0, "the private key is not PEM, or it is encrypted")      \
+    X(EKEYMISMATCH, -92, 0, "the private key is not that of the certificate")     \
+    X(EROOTS, -93, 0, "the trusted roots are no certificates in PEM form")
 
 typedef enum apus_error {
     APUS_OK = 0,

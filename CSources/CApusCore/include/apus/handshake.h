@@ -35,8 +35,12 @@ int apus_handshake_check(const apus_head *head);
  * out is the one that the origin's scheme stands for: 80 for http, 443 for https). False for "null", for more than one
  * Origin, and for anything that does not parse.
  *
- * The scheme itself is not compared: behind a proxy that ends TLS nobody here knows it. */
+ * The scheme itself is not compared: behind a proxy that ends TLS nobody here knows it. Where TLS ends here, ask
+ * apus_handshake_is_secure_origin as well. */
 bool apus_handshake_is_same_origin(const apus_head *head);
+
+/* Whether the page, if it is one, came over TLS: true without `Origin`, and where its scheme is https. */
+bool apus_handshake_is_secure_origin(const apus_head *head);
 
 /* Writes the answer to a key (§4.2.2, step 5.4), no final zero. `key` has passed apus_handshake_check. */
 void apus_handshake_accept(apus_text key, char accept[APUS_ACCEPT_SIZE]);
