@@ -101,7 +101,8 @@ let package = Package(
 
         // What tests share: a client that blocks, a peer's zlib, and the headers of CApus that are not public.
         .target(
-            name: "TestSupport", dependencies: ["CZlib"], path: "Tests/TestSupport", swiftSettings: swiftSettings),
+            name: "TestSupport", dependencies: ["COpenSSL", "CZlib"], path: "Tests/TestSupport",
+            swiftSettings: swiftSettings),
         .systemLibrary(name: "CApusInternals", path: "Tests/CApusInternals"),
         .systemLibrary(name: "CMalloc", path: "Tests/CMalloc"),
 

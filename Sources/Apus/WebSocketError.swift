@@ -33,6 +33,10 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         public static let contentTooLarge = Self(description: "contentTooLarge")
         /// The content of a request is not of RFC 9112's form.
         public static let malformedContent = Self(description: "malformedContent")
+        /// TLS failed: no handshake that both sides take, a broken record, an end that may have been a cut.
+        public static let tlsFailure = Self(description: "tlsFailure")
+        /// The peer's certificate is missing, expired, for another host, or not signed by anybody trusted.
+        public static let untrustedCertificate = Self(description: "untrustedCertificate")
         /// A file could not be read.
         public static let unreadableFile = Self(description: "unreadableFile")
     }

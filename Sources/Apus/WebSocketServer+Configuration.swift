@@ -60,6 +60,9 @@ extension WebSocketServer {
 
         /// Where to listen; 127.0.0.1, port 8080.
         public var address: Address
+        /// TLS, with the server's certificates; `nil` for none. Then requests have the scheme `https`, and an origin is
+        /// the same one only with that scheme.
+        public var tls: TLSConfiguration?
         /// Event loops, each a thread; as many as the process may use cores.
         public var threads = defaultThreads
         /// Connections that may wait to be accepted; 4096, and no more than the system's own limit.

@@ -101,7 +101,7 @@ extension WebSocketServer {
     /// Opens one listener a loop; where one fails, all are closed again.
     private func listen(_ shards: [ServerShard]) async throws(WebSocketError) -> SocketAddress {
         var sockets = try ListeningSockets(configuration)
-        let config = ListenerConfig(configuration)
+        let config = ListenerConfig(configuration, tls: tls.withLock { $0 })
         for shard in shards {
             guard let socket = sockets.take() else { break }
             do {
@@ -111,6 +111,7 @@ extension WebSocketServer {
                 throw error
             }
         }
+        settleTLS()
         return sockets.address
     }
 

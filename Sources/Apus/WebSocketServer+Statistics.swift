@@ -77,6 +77,16 @@ extension WebSocketServer {
         public internal(set) var lifetimesEnded = 0
         /// WebSocket connections that ended without a closing handshake.
         public internal(set) var connectionsLost = 0
+        /// TLS handshakes completed.
+        public internal(set) var tlsHandshakes = 0
+        /// TLS handshakes that took up an earlier session.
+        public internal(set) var tlsResumptions = 0
+        /// Connections that TLS failed, in the handshake or later.
+        public internal(set) var tlsFailures = 0
+        /// Connections that spoke HTTP without TLS to a port for TLS; they were answered with 400.
+        public internal(set) var tlsPlainRefused = 0
+        /// WebSocket connections that ended without TLS's close_notify, and so may have been cut by anybody.
+        public internal(set) var tlsTruncations = 0
 
         /// Nothing seen yet.
         public init() {}
@@ -89,7 +99,8 @@ extension WebSocketServer {
             \.bytesBeforeInflating, \.bytesInflated, \.messagesDeflated, \.bytesBeforeDeflating, \.bytesDeflated,
             \.protocolErrors, \.utf8Errors, \.sizeErrors, \.fragmentErrors, \.inflateErrors, \.memoryErrors,
             \.messagesDropped, \.slowConsumersClosed, \.readsPaused, \.pingsSent, \.pingTimeouts, \.closeTimeouts,
-            \.lifetimesEnded, \.connectionsLost,
+            \.lifetimesEnded, \.tlsHandshakes, \.tlsResumptions, \.tlsFailures, \.tlsPlainRefused, \.tlsTruncations,
+            \.connectionsLost,
         ]
 
         /// Sets the counters in the order in which they are declared, here and in the core.

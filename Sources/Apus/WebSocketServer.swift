@@ -26,17 +26,22 @@ public final class WebSocketServer: Sendable {
     let loops: [EventLoop]
     private let topics = Mutex<[String: Topic]>([:])
     let listeners = Mutex<[ServerShard]>([])
+    /// For connections to come; `nil` where the server speaks no TLS.
+    let tls: Mutex<TLSContext?>
     private let hasRun = Mutex(false)
 
     /// Makes a server and the threads of its event loops; it listens once it runs.
     ///
-    /// - Throws: ``WebSocketError``: `invalidConfiguration`, or `outOfResources`.
+    /// - Throws: ``WebSocketError``: `invalidConfiguration`, `unreadableFile` of a certificate, or `outOfResources`.
     public init(
         configuration: Configuration = .init(), logger: Logger = Logger(label: "apus")
     ) throws(WebSocketError) {
         try configuration.validate()
         self.configuration = configuration
         self.logger = logger
+        var context: TLSContext?
+        if let tls = configuration.tls { context = try Self.makeTLS(tls, logger: logger) }
+        tls = Mutex(context)
         var loops: [EventLoop] = []
         for index in 0..<configuration.threads {
             loops.append(try EventLoop(name: "apus-\(index)"))

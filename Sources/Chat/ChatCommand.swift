@@ -26,6 +26,12 @@ struct ChatCommand: AsyncParsableCommand {
     @Option(help: "How many threads serve connections. [CHAT_THREADS] (default: the number of cores)")
     var threads: String?
 
+    @Option(help: "A certificate and those that sign it, as a PEM file: https and wss. [CHAT_TLS_CERTIFICATE]")
+    var tlsCertificate: String?
+
+    @Option(help: "The certificate's private key, as a PEM file. [CHAT_TLS_KEY]")
+    var tlsKey: String?
+
     @Option(help: "trace, debug, info, notice, warning, error or critical. [CHAT_LOG_LEVEL] (default: notice)")
     var logLevel: String?
 
@@ -54,7 +60,8 @@ struct ChatCommand: AsyncParsableCommand {
 
     private func settings() throws -> Settings {
         let options = Settings.Options(
-            host: host, port: port, database: database, threads: threads, logLevel: logLevel)
+            host: host, port: port, database: database, threads: threads, tlsCertificate: tlsCertificate,
+            tlsKey: tlsKey, logLevel: logLevel)
         do {
             return try Settings(options, environment: ProcessInfo.processInfo.environment)
         } catch {
@@ -72,6 +79,6 @@ extension Settings {
             case let host where host.contains(":"): "[\(host)]"
             default: host
             }
-        return "http://\(name):\(port)"
+        return "\(tls == nil ? "http" : "https")://\(name):\(port)"
     }
 }

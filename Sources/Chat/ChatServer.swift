@@ -27,6 +27,7 @@ struct ChatServer: Sendable {
     func run(onListening: @escaping @Sendable (SocketAddress) -> Void) async throws {
         var configuration = WebSocketServer.Configuration(host: settings.host, port: settings.port)
         if let threads = settings.threads { configuration.threads = threads }
+        configuration.tls = settings.tls
         let server = try WebSocketServer(configuration: configuration, logger: services.logger)
         async let storing: Void = services.journal.run(publish: services.directory.publish)
         // Cancelled at the end of this scope, when nobody is left to announce anything to.

@@ -1,3 +1,4 @@
+import Apus
 import Foundation
 import Logging
 
@@ -9,6 +10,8 @@ struct Settings: Hashable, Sendable {
         var port: String?
         var database: String?
         var threads: String?
+        var tlsCertificate: String?
+        var tlsKey: String?
         var logLevel: String?
     }
 
@@ -22,6 +25,8 @@ struct Settings: Hashable, Sendable {
     let database: String
     /// nil: as many as there are cores.
     let threads: Int?
+    /// nil: no TLS.
+    let tls: TLSConfiguration?
     let logLevel: Logger.Level
 
     init(_ options: Options, environment: [String: String]) throws(Failure) {
@@ -32,10 +37,21 @@ struct Settings: Hashable, Sendable {
         port = try setting("port", options.port).value("a number from 0 to 65535", Self.number(0...65_535)) ?? 8080
         database = try setting("database", options.database).value("the name of a file") { $0 } ?? "chat.sqlite"
         threads = try setting("threads", options.threads).value("a number from 1 to 256", Self.number(1...256))
+        let certificate = try setting("tls-certificate", options.tlsCertificate).value("the name of a file") { $0 }
+        let key = try setting("tls-key", options.tlsKey).value("the name of a file") { $0 }
+        tls = try Self.tls(certificate: certificate, key: key)
         let levels = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
         logLevel =
             try setting("log-level", options.logLevel)
             .value("one of \(levels)", Logger.Level.init(rawValue:)) ?? .notice
+    }
+
+    private static func tls(certificate: String?, key: String?) throws(Failure) -> TLSConfiguration? {
+        switch (certificate, key) {
+        case (nil, nil): return nil
+        case (let certificate?, let key?): return TLSConfiguration(certificateFile: certificate, keyFile: key)
+        default: throw Failure(description: "--tls-certificate and --tls-key go together: one of them is missing")
+        }
     }
 
     private static func number(_ range: ClosedRange<Int>) -> (String) -> Int? {

@@ -1,3 +1,4 @@
+import Apus
 import Logging
 import Testing
 
@@ -10,6 +11,7 @@ import Testing
         #expect(settings.port == 8080)
         #expect(settings.database == "chat.sqlite")
         #expect(settings.threads == nil)
+        #expect(settings.tls == nil)
         #expect(settings.logLevel == .notice)
     }
 
@@ -57,6 +59,19 @@ import Testing
         #expect(throws: Settings.Failure(description: words)) {
             try Settings(.init(), environment: [variable: value])
         }
+    }
+
+    @Test func `a certificate and its key make the address https`() throws {
+        let options = Settings.Options(tlsCertificate: "chain.pem", tlsKey: "key.pem")
+        let settings = try Settings(options, environment: [:])
+        #expect(settings.tls == TLSConfiguration(certificateFile: "chain.pem", keyFile: "key.pem"))
+        #expect(settings.url(port: 81) == "https://localhost:81")
+    }
+
+    @Test(arguments: [Settings.Options(tlsCertificate: "chain.pem"), Settings.Options(tlsKey: "key.pem")])
+    func `a certificate without its key, or the other way round, is refused`(options: Settings.Options) {
+        let words = "--tls-certificate and --tls-key go together: one of them is missing"
+        #expect(throws: Settings.Failure(description: words)) { try Settings(options, environment: [:]) }
     }
 
     @Test(arguments: [

@@ -1,12 +1,15 @@
+import COpenSSL
 import Glibc
 
 /// A plain socket that blocks, with which a test says to a server whatever it likes.
 ///
 /// It shares no code with what it tests. One thread at a time may use it; every call gives up after `patience`.
 public final class Client: @unchecked Sendable {
-    private var descriptor: CInt
+    private(set) var descriptor: CInt
     private var input: [UInt8] = []
     private var inputStart = 0
+    /// The socket's TLS, if it speaks any.
+    var tls: OpaquePointer?
     private var chunk = [UInt8](repeating: 0, count: 64 << 10)
 
     /// Why a call could not do what it is for.
@@ -89,7 +92,10 @@ public final class Client: @unchecked Sendable {
     public func send(_ bytes: some Collection<UInt8>) throws {
         var rest = Array(bytes)[...]
         while !rest.isEmpty {
-            let sent = rest.withUnsafeBytes { Glibc.send(descriptor, $0.baseAddress, $0.count, CInt(MSG_NOSIGNAL)) }
+            let sent = rest.withUnsafeBytes { bytes in
+                tls.map { Int(SSL_write($0, bytes.baseAddress, CInt(bytes.count))) }
+                    ?? Glibc.send(descriptor, bytes.baseAddress, bytes.count, CInt(MSG_NOSIGNAL))
+            }
             guard sent > 0 else { throw failure("send") }
             rest = rest.dropFirst(sent)
         }
@@ -141,7 +147,9 @@ public final class Client: @unchecked Sendable {
     private func fill() throws -> Bool {
         input.removeFirst(inputStart)
         inputStart = 0
-        let count = chunk.withUnsafeMutableBytes { recv(descriptor, $0.baseAddress, $0.count, 0) }
+        let count = chunk.withUnsafeMutableBytes { bytes in
+            tls.map { readSecure($0, bytes) } ?? recv(descriptor, bytes.baseAddress, bytes.count, 0)
+        }
         guard count >= 0 else { throw failure("recv") }
         input += chunk.prefix(count)
         return count > 0
@@ -156,11 +164,16 @@ public final class Client: @unchecked Sendable {
     }
 
     /// Closes our sending direction (FIN), and goes on reading.
-    public func finish() { shutdown(descriptor, CInt(SHUT_WR)) }
+    public func finish() {
+        if let tls { SSL_shutdown(tls) }
+        shutdown(descriptor, CInt(SHUT_WR))
+    }
 
     /// Closes the socket: FIN, or RST where something is left unread.
     public func close() {
         guard descriptor >= 0 else { return }
+        SSL_free(tls)
+        tls = nil
         Glibc.close(descriptor)
         descriptor = -1
     }

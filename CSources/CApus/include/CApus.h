@@ -8,6 +8,8 @@
 #include "apus/loop.h"
 #include "apus/socket.h"
 #include "apus/statistics.h"
+#include "apus/tls.h"
+#include "apus/tls_context.h"
 #include "apus/topic.h"
 
 #endif

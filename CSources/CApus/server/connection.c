@@ -176,6 +176,7 @@ static void on_fail(apus_stream *stream, int error)
     apus_connection *connection = connection_of(stream);
     if (connection->phase == PHASE_OPEN)
         APUS_COUNT(connection->endpoint->statistics.connections_lost, 1);
+    apus__backlog_drop(connection);
     apus__connection_finish(connection);
     apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = error});
 }

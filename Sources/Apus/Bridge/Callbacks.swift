@@ -19,7 +19,7 @@ enum Callbacks {
     private static let onRequest: @convention(c) (OpaquePointer, UnsafePointer<apus_head>, Bool) -> Void = {
         pointer, head, isUpgrade in
         let handle = ConnectionHandle(pointer: pointer)
-        let request = RequestHead(head, forwarded: apus_connection_forwarded(pointer))
+        let request = RequestHead(head, forwarded: apus_connection_forwarded(pointer), isSecure: handle.isSecure)
         if let context = apus_connection_context(pointer) {
             // Only an HTTPConnection gets requests.
             let connection = Unmanaged<HTTPConnection>.fromOpaque(context).takeUnretainedValue()
@@ -136,6 +136,9 @@ extension WebSocketError {
             case APUS_ESLOW: .slowConsumer
             case APUS_ENOMEM: .outOfResources
             case APUS_EINVAL, APUS_EFIELD: .invalidArgument
+            case APUS_ETLS, APUS_ETLSPLAIN, APUS_ENOTTLS, APUS_EALERT, APUS_ETRUNCATED: .tlsFailure
+            case APUS_EUNTRUSTED, APUS_EWRONGHOST, APUS_EEXPIRED, APUS_ECERTIFICATE, APUS_ENOCERTIFICATE:
+                .untrustedCertificate
             default: .protocolViolation
             }
         self.init(code, String(cString: apus_error_message(error)))

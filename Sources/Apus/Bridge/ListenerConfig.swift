@@ -7,7 +7,10 @@ final class ListenerConfig: Sendable {
     private nonisolated(unsafe) let origins: UnsafeMutableBufferPointer<apus_text>
     private nonisolated(unsafe) let proxies: UnsafeMutableBufferPointer<apus_ip_range>
 
-    init(_ configuration: WebSocketServer.Configuration) {
+    private let tls: TLSContext?
+
+    init(_ configuration: WebSocketServer.Configuration, tls: TLSContext?) {
+        self.tls = tls
         pointer = .allocate(capacity: 1)
         admission = .allocate(capacity: 1)
         admission.initialize(to: apus_admission())
@@ -42,6 +45,7 @@ final class ListenerConfig: Sendable {
         config.trusts_unix = configuration.trustsUnixPeers
         config.proxy_protocol = apus_proxy_protocol(configuration.proxyProtocol)
         config.forwarding = apus_forwarding(configuration.forwardedFields)
+        config.endpoint.tls = tls?.pointer
         config.endpoint.callbacks = Callbacks.table
         pointer.initialize(to: config)
     }

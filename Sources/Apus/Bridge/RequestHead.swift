@@ -12,13 +12,15 @@ struct RequestHead: Sendable {
     private static let prefixCount = 3
 
     /// Copies a head that the core has parsed, and what trusted proxies add to it.
-    init(_ head: UnsafePointer<apus_head>, forwarded: UnsafePointer<apus_forwarded>?) {
+    init(_ head: UnsafePointer<apus_head>, forwarded: UnsafePointer<apus_forwarded>?, isSecure: Bool = false) {
         let all = head.pointee.all
         let host = forwarded?.pointee.host
         let hostCount = host?.len ?? 0  // less than a head has bytes
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Self.prefixCount + hostCount + all.len)
-        bytes.append(UInt8(truncatingIfNeeded: forwarded?.pointee.scheme.rawValue ?? APUS_SCHEME_UNKNOWN.rawValue))
+        var scheme = forwarded?.pointee.scheme ?? APUS_SCHEME_UNKNOWN
+        if scheme == APUS_SCHEME_UNKNOWN, isSecure { scheme = APUS_SCHEME_HTTPS }
+        bytes.append(UInt8(truncatingIfNeeded: scheme.rawValue))
         bytes.append(UInt8(truncatingIfNeeded: hostCount >> 8))
         bytes.append(UInt8(truncatingIfNeeded: hostCount))
         if let host { bytes += UnsafeRawBufferPointer(start: host.data, count: hostCount) }
@@ -26,7 +28,7 @@ struct RequestHead: Sendable {
         self.bytes = bytes
     }
 
-    /// The scheme that the client used, where a proxy told it.
+    /// The scheme that the client used, where a proxy told it, or this is TLS.
     private var scheme: String? {
         switch UInt32(bytes[0]) {
         case APUS_SCHEME_HTTP.rawValue: "http"

@@ -22,6 +22,14 @@ extension ServerShard {
         }
     }
 
+    /// Takes another TLS context for connections to come. `apus_listener_set_tls`; from any task.
+    func setTLS(_ context: TLSContext) {
+        loop.post {
+            guard case .open(let listener, _) = self.currentListener else { return }
+            apus_listener_set_tls(listener, context.pointer)
+        }
+    }
+
     /// Stops in order: no new connections, 1001 to WebSockets, and an end to everything after the deadline.
     /// `apus_listener_stop`; from any task, as often as one likes.
     func stop(deadline: Duration) {

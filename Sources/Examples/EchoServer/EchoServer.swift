@@ -32,6 +32,16 @@ struct EchoServer: AsyncParsableCommand {
     @Option(help: "zlib's level, from 1 to 9.") var compressionLevel = 6
     @Flag(help: "Receive borrowed bytes in a closure, rather than messages in a loop.") var borrowed = false
 
+    @Option(help: "A certificate and those that sign it, as PEM; the server then speaks TLS.")
+    var tlsCertificate: String?
+    @Option(help: "The certificate's private key, as PEM.") var tlsKey: String?
+
+    func validate() throws {
+        guard (tlsCertificate == nil) == (tlsKey == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key go together")
+        }
+    }
+
     func run() async throws {
         var configuration = WebSocketServer.Configuration(host: host, port: port)
         configuration.threads = threads
@@ -51,6 +61,9 @@ struct EchoServer: AsyncParsableCommand {
             case .shared: .shared(level: compressionLevel)
             case .dedicated: .dedicated(level: compressionLevel)
             }
+        if let tlsCertificate, let tlsKey {
+            configuration.tls = TLSConfiguration(certificateFile: tlsCertificate, keyFile: tlsKey)
+        }
         let server = try WebSocketServer(configuration: configuration)
         let everybody = server.topic("everybody")
         let handler: WebSocketServer.Handler =
