@@ -78,7 +78,7 @@ public struct ClientTLSConfiguration: Hashable, Sendable {
         case everyone
     }
 
-    /// Whom to trust; the operating system's roots. But for `everyone`, the certificate must be for the URL's host, too.
+    /// Whom to trust; the roots of the operating system. The certificate must be for the host, too, but for `everyone`.
     public var trust = Trust.system
     /// What to show to a server that asks for it; nothing.
     public var certificate: TLSConfiguration.Certificate?

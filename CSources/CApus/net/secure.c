@@ -146,13 +146,11 @@ void apus__secure_receive(apus_stream *stream, size_t count)
             return;
         }
         if (len == 0)
-            break;
+            return;
         stream->callbacks->on_read(stream, loop->read_buffer, (size_t)len);
         if (stream->fd < 0)
             return;
     }
-    if (apus_tls_has_ended(secure->tls))
-        stream->callbacks->on_end(stream, 0);
 }
 
 /* A way through pieces, in runs of at most a record. */

@@ -35,8 +35,8 @@ void apus__secure_buffers_free(apus_secure_buffers *buffers);
 int apus__secure_start(apus_stream *stream, apus_tls_context *context, const char *host);
 void apus__secure_free(apus_secure *secure);
 
-/* Decrypts the `count` bytes that were received and gives them to the stream's `on_read`, or tells it of the end. The
- * stream may be closed when this returns. */
+/* Decrypts the `count` bytes that were received and gives them to the stream's `on_read`. The stream may be closed when
+ * this returns. */
 void apus__secure_receive(apus_stream *stream, size_t count);
 
 /* As sending pieces in plain: returns how many of their bytes were taken, less than all where the socket is full, the

@@ -314,6 +314,10 @@ static APUS_NOINLINE void read_secure(apus_stream *stream)
     apus__secure_receive(stream, count);
     if (owns_cork(stream))
         uncork(stream);
+    /* Only now, since what came just before may have been answered. One who is finishing waits for the socket's end:
+     * ours has still to be told. */
+    if (stream->fd >= 0 && apus_tls_has_ended(stream->secure->tls) && !stream->is_finishing)
+        stream->callbacks->on_end(stream, 0);
 }
 
 static void read_once(apus_stream *stream)
