@@ -52,7 +52,7 @@ struct TLSTests {
                 try client.open()
                 let large = (0..<(4 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 7) }
                 try client.send(.binary(large))
-                #expect(try client.readFrame().payload == large)
+                #expect(try client.readMessage().payload == large)
                 try client.send((0..<200).flatMap { Frame.text("\($0)").bytes })
                 for number in 0..<200 { #expect(try client.readText() == "\(number)") }
                 try client.closeNormally()
@@ -81,7 +81,7 @@ struct TLSTests {
                 try clients[0].send(.text("go"))
                 // Each reads all before the next one begins, so the sockets of the others fill up meanwhile.
                 for client in clients {
-                    for _ in 0..<16 { #expect(try client.readFrame().payload == large) }
+                    for _ in 0..<16 { #expect(try client.readMessage().payload == large) }
                 }
                 for client in clients { try client.closeNormally() }
             }

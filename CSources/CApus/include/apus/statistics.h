@@ -47,12 +47,12 @@ APUS_ASSUME_NONNULL_BEGIN
     X(ping_timeouts, "connections ended because no ping was answered")                            \
     X(close_timeouts, "connections ended because the closing handshake took too long")            \
     X(lifetimes_ended, "connections closed with 1001 because they had lived as long as they may") \
-    X(connections_lost, "connections that ended without a closing handshake")                     \
     X(tls_handshakes, "TLS handshakes completed")                                                 \
     X(tls_resumptions, "TLS handshakes that took up an earlier session")                          \
     X(tls_failures, "connections that TLS failed, in the handshake or later")                     \
     X(tls_plain_refused, "connections that spoke HTTP without TLS to a port for TLS")             \
-    X(tls_truncations, "WebSocket connections that ended without TLS's close_notify")
+    X(tls_truncations, "WebSocket connections that ended without TLS's close_notify")             \
+    X(connections_lost, "connections that ended without a closing handshake")
 
 typedef struct apus_statistics {
 #define X(name, words) uint64_t name;
