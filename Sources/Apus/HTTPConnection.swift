@@ -59,7 +59,7 @@ final class HTTPConnection: Sendable {
     func respond(_ response: Response, logger: Logger) {
         exchange?.close()
         exchange = nil
-        guard let handle else { return }
+        guard let handle, !hasEnded else { return }
         let error = handle.respond(response)
         guard error != 0 else { return }
         logger.error("a response cannot be sent", metadata: ["reason": "\(WebSocketError(core: error))"])

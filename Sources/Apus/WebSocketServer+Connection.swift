@@ -21,12 +21,16 @@ extension WebSocketServer {
                 }
                 return await decide(on: arrival, by: upgrade, connection)
             }
-            await answer(connection.makeRequest(arrival), of: connection, handlers)
+            await answer(arrival, of: connection, handlers)
         }
         return nil
     }
 
-    private func answer(_ request: Request, of connection: HTTPConnection, _ handlers: Handlers) async {
+    /// Never inlined, nor is `decide`: their frames hold heads and responses, and the task of a WebSocket, which needs
+    /// neither, would keep the memory of the largest frame it ever had.
+    @inline(never)
+    private func answer(_ arrival: HTTPConnection.Arrival, of connection: HTTPConnection, _ handlers: Handlers) async {
+        let request = connection.makeRequest(arrival)
         let response = await response(to: request, handlers)
         if let stream = response.stream {
             await connection.respond(response, streaming: stream, to: request, logger: logger)
@@ -45,6 +49,7 @@ extension WebSocketServer {
         }
     }
 
+    @inline(never)
     private func decide(
         on arrival: HTTPConnection.Arrival, by upgrade: Handlers.Upgrade, _ connection: HTTPConnection
     ) async -> WebSocket? {

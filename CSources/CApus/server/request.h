@@ -6,8 +6,8 @@
 #include "apus/bytes.h"
 #include "apus/chunked.h"
 #include "apus/connection.h"
-#include "apus/forwarded.h"
 #include "apus/extension.h"
+#include "apus/forwarded.h"
 #include "apus/handshake.h"
 #include "apus/ip.h"
 
