@@ -44,7 +44,16 @@ APUS_ASSUME_NONNULL_BEGIN
     X(ESILENT, -43, 1011, "the peer answers no ping")                             \
     X(ELOST, -44, 0, "the stream ended without a closing handshake")              \
     X(EINVAL, -45, 0, "an argument is out of its range")                          \
-    X(EDROPPED, -46, 0, "the outbound queue is full; the message was dropped")
+    X(EDROPPED, -46, 0, "the outbound queue is full; the message was dropped")    \
+    X(ERESPONSE, -60, 0, "the answer is no HTTP response, or passes a limit")     \
+    X(ESTATUS, -61, 0, "the server refused the opening handshake")                \
+    X(EUPGRADE, -62, 0, "the answer does not upgrade to websocket")               \
+    X(EACCEPT, -63, 0, "Sec-WebSocket-Accept does not answer the key")            \
+    X(ESUBPROTOCOL, -64, 0, "the server chose a subprotocol not offered")         \
+    X(EEXTENSION, -65, 0, "the server chose an extension not offered")            \
+    X(ETUNNEL, -66, 0, "the proxy refused to connect to the server")              \
+    X(ERESOLVE, -67, 0, "the host name has no address")                           \
+    X(ECONNECT, -68, 0, "no address of the host takes the connection")
 
 typedef enum apus_error {
     APUS_OK = 0,
