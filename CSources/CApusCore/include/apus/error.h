@@ -50,7 +50,6 @@ APUS_ASSUME_NONNULL_BEGIN
     X(EUPGRADE, -62, 0, "the answer does not upgrade to websocket")               \
     X(EACCEPT, -63, 0, "Sec-WebSocket-Accept does not answer the key")            \
     X(ESUBPROTOCOL, -64, 0, "the server chose a subprotocol not offered")         \
-    X(EEXTENSION, -65, 0, "the server chose an extension not offered")            \
     X(ETUNNEL, -66, 0, "the proxy refused to connect to the server")              \
     X(ERESOLVE, -67, 0, "the host name has no address")                           \
     X(ECONNECT, -68, 0, "no address of the host takes the connection")
