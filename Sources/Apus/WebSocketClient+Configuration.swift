@@ -26,6 +26,8 @@ extension WebSocketClient {
         /// The subprotocols to offer (RFC 6455 §1.9), the preferred one first; at most 64 different tokens. The server
         /// takes one or none: ``WebSocket/subprotocol``.
         public var subprotocols: [String] = []
+        /// Whether to offer permessage-deflate (RFC 7692), and how to compress; off.
+        public var compression = Compression.off
         /// The proxy to go through, if any; not for Unix sockets.
         public var proxy: Proxy?
         /// Redirects (301, 302, 303, 307, 308) that are followed; 0. With more, the response is an error. A redirect
@@ -64,6 +66,7 @@ extension WebSocketClient {
 
         func validate() throws(WebSocketError) {
             if let proxy { try check(proxy.port, in: 1...65535, "the proxy's port") }
+            for limit in compression.limits { try check(limit.value, in: limit.range, limit.name) }
             try check(maxRedirects, in: 0...100, "maxRedirects")
             try check(maxHeadBytes, in: 64...(16 << 20), "maxHeadBytes")
             try check(maxHeadFields, in: 1...100, "maxHeadFields")

@@ -160,6 +160,7 @@ extension apus_client_config {
         apus_client_config_init(&self)
         endpoint.session.limits.size = UInt64(configuration.maxMessageBytes)
         endpoint.session.limits.fragments = UInt32(configuration.maxFragments)
+        endpoint.compression = apus_compression_config(configuration.compression)
         endpoint.head.size = UInt32(configuration.maxHeadBytes)
         endpoint.head.fields = UInt32(configuration.maxHeadFields)
         endpoint.handshake_timeout = UInt32(configuration.handshakeTimeout.milliseconds)
