@@ -23,6 +23,7 @@ let package = Package(
         .executable(name: "chat", targets: ["Chat"]),
         .executable(name: "echo-server", targets: ["EchoServer"]),
         .executable(name: "core-echo", targets: ["CoreEcho"]),
+        .executable(name: "conformance-client", targets: ["ConformanceClient"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -96,6 +97,13 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             path: "Sources/Examples/EchoServer",
+            swiftSettings: swiftSettings
+        ),
+
+        .executableTarget(
+            name: "ConformanceClient",
+            dependencies: ["Apus"],
+            path: "Sources/Examples/ConformanceClient",
             swiftSettings: swiftSettings
         ),
 

@@ -36,12 +36,11 @@ public final class EventLoop: TaskExecutor {
     public init(name: String = "apus") throws(WebSocketError) {
         handle = try LoopHandle()
         serialExecutor = Serial(handle: handle)
-        try handle.start(
-            name: name,
-            taskExecutor: asUnownedTaskExecutor(),
-            serialExecutor: serialExecutor.asUnownedSerialExecutor()
-        )
+        try handle.start(self, name: name)
     }
+
+    /// The loop whose thread this is, as in a handler; `nil` on any other thread.
+    public static var current: EventLoop? { LoopHandle.current }
 
     /// Whether the caller is on this loop's thread.
     public var isCurrent: Bool { handle.isCurrent }

@@ -17,10 +17,13 @@ import HTTPTypes
 public final class WebSocket: Sendable {
     /// The loop that the connection lives on, an executor for tasks that work closely with it.
     public let eventLoop: EventLoop
-    /// A number that no other connection of the server ever has.
+    /// A number that no other connection of the server, or no other client's of the process, ever has.
     public let id: UInt64
-    /// The request of the opening handshake; read anew from its bytes at each use, so keep what is needed often.
+    /// The request of the opening handshake, be it ours; read anew from its bytes at each use, so keep what is needed
+    /// often.
     public var request: HTTPRequest { head.request }
+    /// The server's response to the opening handshake, at a client's end; `nil` at a server's. Read anew at each use.
+    public var response: HTTPResponse? { head.response }
     /// The subprotocol agreed on (RFC 6455 §1.9), if any.
     public let subprotocol: String?
     /// The client's address: the peer's, or the one that ``WebSocketServer/Configuration/trustedProxies`` tell.

@@ -9,6 +9,13 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         public static let addressInUse = Self(description: "addressInUse")
         /// The address cannot be listened on.
         public static let cannotListen = Self(description: "cannotListen")
+        /// There is no connection to the server, or none through the proxy, whose answer is then
+        /// ``WebSocketError/response``.
+        public static let cannotConnect = Self(description: "cannotConnect")
+        /// The server answered the opening handshake with another status than 101: ``WebSocketError/response``.
+        public static let handshakeRefused = Self(description: "handshakeRefused")
+        /// The server's answer to the opening handshake is not what RFC 6455 §4.1 asks for.
+        public static let handshakeFailed = Self(description: "handshakeFailed")
         /// A setting that cannot work.
         public static let invalidConfiguration = Self(description: "invalidConfiguration")
         /// The connection is closed, or closing.
@@ -17,7 +24,7 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         public static let connectionLost = Self(description: "connectionLost")
         /// The peer broke the protocol, or a limit; ``WebSocket/closeCode`` was sent to it.
         public static let protocolViolation = Self(description: "protocolViolation")
-        /// The peer answered no ping, or no close, in time.
+        /// The peer answered no ping, no close, or no opening handshake in time, or took no connection.
         public static let timedOut = Self(description: "timedOut")
         /// The peer reads too slowly, and the policy closes such connections.
         public static let slowConsumer = Self(description: "slowConsumer")
@@ -47,6 +54,10 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
     public var message: String { storage.message }
     /// The error behind it, if any.
     public var cause: (any Error)? { storage.cause }
+    /// What the server, or its proxy, answered where it refused a client.
+    ///
+    /// Of its content as much as ``WebSocketClient/Configuration/maxRefusalBytes`` lets through.
+    public var response: Response? { storage.response }
 
     /// One reference, so that functions which may throw it stay as cheap as those which may not.
     private let storage: Storage
@@ -55,16 +66,18 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         let code: Code
         let message: String
         let cause: (any Error)?
+        let response: Response?
 
-        init(code: Code, message: String, cause: (any Error)?) {
+        init(code: Code, message: String, cause: (any Error)?, response: Response?) {
             self.code = code
             self.message = message
             self.cause = cause
+            self.response = response
         }
     }
 
-    init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
-        storage = Storage(code: code, message: message, cause: cause)
+    init(_ code: Code, _ message: String, cause: (any Error)? = nil, response: Response? = nil) {
+        storage = Storage(code: code, message: message, cause: cause, response: response)
     }
 
     /// The message.

@@ -164,13 +164,6 @@ extension WebSocketServer {
                     "proxyProtocol is required, but of nobody: name the proxies in trustedProxies")
             }
         }
-
-        private func check(_ value: Int, in range: ClosedRange<Int>, _ name: String) throws(WebSocketError) {
-            guard !range.contains(value) else { return }
-            throw WebSocketError(
-                .invalidConfiguration,
-                "\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(value)")
-        }
     }
 }
 

@@ -2,7 +2,9 @@
 #ifndef CAPUS_INTERNALS_H
 #define CAPUS_INTERNALS_H
 
+#include "../../CSources/CApus/net/connect.h"
 #include "../../CSources/CApus/net/outbound.h"
+#include "../../CSources/CApus/net/random.h"
 #include "../../CSources/CApus/net/wheel.h"
 
 #endif

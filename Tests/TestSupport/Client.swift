@@ -52,6 +52,12 @@ public final class Client: @unchecked Sendable {
         try connect(&address)
     }
 
+    /// Takes a connection of a ``RawServer``; waits for one.
+    public init(acceptedFrom server: RawServer) throws {
+        descriptor = try server.accept()
+        try setPatience()
+    }
+
     deinit { close() }
 
     private func connect<Address>(_ address: inout Address) throws {
@@ -61,6 +67,10 @@ public final class Client: @unchecked Sendable {
             }
         }
         guard result == 0 else { throw SystemError("connect") }
+        try setPatience()
+    }
+
+    private func setPatience() throws {
         var patience = timeval(tv_sec: Self.patience, tv_usec: 0)
         let size = socklen_t(MemoryLayout<timeval>.size)
         guard setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, size) == 0,

@@ -2,6 +2,7 @@
 #ifndef CAPUS_H
 #define CAPUS_H
 
+#include "apus/client.h"
 #include "apus/connection.h"
 #include "apus/endpoint.h"
 #include "apus/listener.h"

@@ -22,6 +22,11 @@ bool apus_loop_is_current(const apus_loop *loop)
     return loop == current_loop;
 }
 
+void *apus_loop_current_context(void)
+{
+    return current_loop != NULL ? current_loop->run_context : NULL;
+}
+
 static void abort_without_memory(void)
 {
     fputs("apus: out of memory: a task would be lost\n", stderr);
@@ -190,6 +195,7 @@ static void free_memory(apus_loop *loop)
     free(loop->jobs.ring);
     free(loop->inbox.items);
     apus__secure_buffers_free(loop->secure);
+    apus_free(loop->random);
     apus_free(loop->cork);
     apus_free(loop->read_buffer);
     apus_free(loop);

@@ -6,6 +6,7 @@
 
 #include "apus/loop.h"
 #include "apus/queue.h"
+#include "net/random.h"
 #include "net/wheel.h"
 
 /* Every connection of a loop reads into the same buffer: an idle connection owns none. */
@@ -54,6 +55,7 @@ struct apus_loop {
     uv_async_t wake;
     uv_timer_t tick;
     apus_wheel wheel;
+    apus_random *random; /* NULL until the loop has a client */
     apus_inbox inbox;
     uv_thread_t thread;
     char name[16];

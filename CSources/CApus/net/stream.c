@@ -215,6 +215,13 @@ static int write_through(apus_stream *stream, const uint8_t *header, size_t head
     return queue_rest(stream, pieces, 3, sent);
 }
 
+uint8_t *apus__stream_reserve(apus_stream *stream, size_t len)
+{
+    if (APUS_UNLIKELY(stream->fd < 0 || stream->error != 0) || !may_cork(stream))
+        return NULL;
+    return apus__stream_claim(stream, len);
+}
+
 int apus__stream_write(apus_stream *stream, const uint8_t *header, size_t header_len, const uint8_t *data, size_t len)
 {
     if (APUS_UNLIKELY(stream->fd < 0 || stream->error != 0))

@@ -78,6 +78,9 @@ static inline uint8_t *apus__stream_claim(apus_stream *stream, size_t len)
     return place;
 }
 
+/* The same, but takes the cork where nobody has it: for what is not sent from within an event of the stream. */
+uint8_t *apus__stream_reserve(apus_stream *stream, size_t len);
+
 /* Sends a header and the bytes behind it, in order with all before. Small pieces wait in the cork until the event
  * that made them is done; what the socket does not take at once is copied. APUS_OK or APUS_ENOMEM. */
 int apus__stream_write(apus_stream *stream, const uint8_t *header, size_t header_len, const uint8_t *data, size_t len);

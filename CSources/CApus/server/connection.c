@@ -6,6 +6,7 @@
 #include "apus/alloc.h"
 #include "apus/close.h"
 #include "server/backlog.h"
+#include "server/client.h"
 #include "server/keepalive.h"
 
 static apus_connection *connection_of(apus_stream *stream)
@@ -71,16 +72,30 @@ void apus__connection_tell_end(apus_connection *connection, const apus_ending *e
     connection->endpoint->config->callbacks.on_end(connection, ending);
 }
 
+/* Waits for the peer's end, for a while. */
+static void await_end(apus_connection *connection)
+{
+    connection->phase = PHASE_ENDING;
+    connection->input_len = 0;
+    apus__stream_set_reading(&connection->stream, true);
+    apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
+}
+
 void apus__connection_finish(apus_connection *connection)
 {
     if (connection->phase >= PHASE_ENDING)
         return;
-    connection->phase = PHASE_ENDING;
-    connection->input_len = 0;
     if (connection->backlog == NULL)
         apus__stream_finish(&connection->stream);
-    apus__stream_set_reading(&connection->stream, true);
-    apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
+    await_end(connection);
+}
+
+void apus__connection_end_handshake(apus_connection *connection)
+{
+    if (connection->endpoint->config->session.role == APUS_ROLE_SERVER)
+        apus__connection_finish(connection);
+    else
+        await_end(connection);
 }
 
 void apus__connection_drop(apus_connection *connection, int error)
@@ -115,6 +130,7 @@ void apus__connection_stop(apus_connection *connection)
     case PHASE_OPEN:
         apus_connection_close(connection, 1001, NULL, 0);
         return;
+    case PHASE_OPENING: /* the client ends it (client.c) */
     case PHASE_ENDING:
     case PHASE_GONE:
         return;
@@ -127,6 +143,9 @@ static void on_timer(apus_timer *timer)
     switch ((enum connection_phase)connection->phase) {
     case PHASE_HEAD:
         apus__request_time_out(connection);
+        return;
+    case PHASE_OPENING:
+        apus__opening_end(connection, APUS_ETIMEDOUT);
         return;
     case PHASE_OPEN:
         apus__keepalive_check(connection);
@@ -150,6 +169,8 @@ static void on_read(apus_stream *stream, uint8_t *data, size_t len)
         apus__connection_receive(connection, data, len);
     else if (connection->phase <= PHASE_REQUEST)
         apus__request_receive(connection, data, len);
+    else if (connection->phase == PHASE_OPENING)
+        apus__opening_receive(connection, data, len);
     /* While ENDING, what comes is read and forgotten, so that closing does not reset what we sent. */
 }
 
@@ -161,6 +182,10 @@ static void on_end(apus_stream *stream, int error)
         connection->request->keep_alive = false;
         apus__stream_set_reading(stream, false);
         apus__content_lose(connection);
+        return;
+    }
+    if (connection->phase == PHASE_OPENING) {
+        apus__opening_end(connection, APUS_ELOST);
         return;
     }
     bool is_truncated = error == 0 && connection->phase == PHASE_OPEN && apus__stream_is_truncated(stream);
@@ -225,29 +250,43 @@ static const apus_stream_callbacks stream_callbacks = {
     .on_close = on_close,
 };
 
-int apus__connection_open(apus_endpoint *endpoint, int fd)
+void apus__connection_begin(apus_connection *connection)
+{
+    APUS_COUNT(connection->endpoint->statistics.handshakes_accepted, 1);
+    connection->phase = PHASE_OPEN;
+    apus_session_open(&connection->session);
+    apus__keepalive_begin(connection);
+    apus__stream_set_reading(&connection->stream, true);
+}
+
+int apus__connection_open(apus_endpoint *endpoint, int fd, apus_opening *opening)
 {
     apus_connection *connection = apus_calloc(1, sizeof *connection);
     if (connection == NULL)
         return APUS_ENOMEM;
     int error = APUS_ENOMEM;
-    connection->request = apus_calloc(1, sizeof *connection->request);
-    if (connection->request == NULL)
-        goto free_connection;
-    connection->request->content.is_whole = true;
+    if (opening == NULL) {
+        connection->request = apus_calloc(1, sizeof *connection->request);
+        if (connection->request == NULL)
+            goto free_connection;
+        connection->request->content.is_whole = true;
+    }
     error = apus__stream_open(&connection->stream, endpoint->loop, fd, &stream_callbacks, &endpoint->statistics);
     if (error != APUS_OK)
         goto free_request;
 
     connection->endpoint = endpoint;
     connection->id = __atomic_add_fetch(endpoint->last_id, 1, __ATOMIC_RELAXED);
-    connection->phase = PHASE_HEAD;
-    connection->small_end = APUS_CONTROL_PAYLOAD_SIZE + 1;
+    if (opening != NULL)
+        opening->connection = connection;
+    connection->opening = opening;
+    connection->phase = opening == NULL ? PHASE_HEAD : PHASE_OPENING;
+    connection->small_end = endpoint->config->session.role == APUS_ROLE_SERVER ? APUS_CONTROL_PAYLOAD_SIZE + 1 : 0;
     apus_session_init(&connection->session, &endpoint->config->session);
     apus__timer_init(&connection->timer, on_timer);
     apus_queue_append(&endpoint->connections, &connection->node);
     apus__connection_set_timeout(connection, endpoint->config->handshake_timeout);
-    APUS_COUNT(endpoint->statistics.connections_accepted, 1);
+    APUS_COUNT(endpoint->statistics.connections_accepted, opening == NULL ? 1 : 0);
     APUS_COUNT(endpoint->statistics.connections_now, 1);
     if (endpoint->tls != NULL && apus__stream_secure(&connection->stream, endpoint->tls, NULL) != APUS_OK) {
         APUS_COUNT(endpoint->statistics.memory_errors, 1);

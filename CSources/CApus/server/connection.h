@@ -10,13 +10,16 @@
 #include "server/request.h"
 
 typedef struct apus_subscription apus_subscription;
+typedef struct apus_opening apus_opening;
 
 /* HEAD --head--> REQUEST --accept--> OPEN --closed--> ENDING --> GONE
- *  ^                |                                   ^
- *  +---keep-alive---+--------------last answer----------+        any --abort, end of stream--> GONE */
+ *  ^                |                 ^                 ^
+ *  +---keep-alive---+--------------last answer----------+        any --abort, end of stream--> GONE
+ *                        OPENING -----+  (a client's) */
 enum connection_phase {
     PHASE_HEAD,    /* a request head is awaited */
     PHASE_REQUEST, /* the application is to answer */
+    PHASE_OPENING, /* a client's opening handshake (opening.c) */
     PHASE_OPEN,    /* WebSocket */
     PHASE_ENDING,  /* the last bytes are on their way; what comes is ignored until the peer ends too */
     PHASE_GONE,    /* the socket is closed */
@@ -44,7 +47,8 @@ struct apus_connection {
     apus_waiting *last_waiting;
     apus_waiting *taken; /* handed out; goes at the next call */
     size_t waiting_bytes;
-    apus_request *request; /* NULL once open */
+    apus_request *request; /* NULL once open, and for a client's */
+    apus_opening *opening; /* a client's way to be open; NULL once it is, and for a server's */
     apus_subscription *subscriptions;
     apus_outbound *backlog; /* NULL while nothing waits in it */
     apus_outbound *held;    /* whole frames behind a message sent in parts; NULL while there are none */
@@ -52,11 +56,11 @@ struct apus_connection {
     apus_queue node;  /* in the endpoint's list */
     uint32_t expires; /* when its time is over, in the wheel's ticks; 0: never */
     uint8_t phase;
-    uint8_t small_end; /* a message with fewer bytes goes out in a small frame, without compression */
+    uint8_t small_end; /* a message with fewer bytes goes out in a small frame, without compression; a client: 0 */
     uint8_t demand;
     uint8_t pings_missed;
-    bool is_active; /* something came since the timer was armed */
-    bool has_ended; /* on_end was called */
+    bool is_active;    /* something came since the timer was armed */
+    bool has_ended;    /* on_end was called */
     bool wants_drain;
     bool is_delivering;
     bool is_sending_parts;
@@ -68,14 +72,21 @@ struct apus_connection {
  * APUS_ENOMEM. */
 int apus__connection_set_compression(apus_connection *connection, const apus_deflate_parameters *parameters);
 
-/* Takes over an accepted socket. APUS_OK, APUS_ENOMEM or a negative errno; then `fd` is still the caller's. */
-int apus__connection_open(apus_endpoint *endpoint, int fd);
+/* Takes over an accepted socket, or, for an opening, a connected one, and sets the opening's connection. APUS_OK,
+ * APUS_ENOMEM or a negative errno; then `fd` is still the caller's. */
+int apus__connection_open(apus_endpoint *endpoint, int fd, apus_opening *opening);
+
+/* The opening handshake is done. */
+void apus__connection_begin(apus_connection *connection);
 
 /* Tells the application, once, that the connection has ended. */
 void apus__connection_tell_end(apus_connection *connection, const apus_ending *ending);
 
 /* Sends what is left and the end of the stream, and waits for the peer's end. */
 void apus__connection_finish(apus_connection *connection);
+
+/* The closing handshake is done: a server ends the stream, a client waits for that (RFC 6455 §7.1.1). */
+void apus__connection_end_handshake(apus_connection *connection);
 
 /* Closes the socket at once; the application is told `error`, if it was not told an end before. */
 void apus__connection_drop(apus_connection *connection, int error);
@@ -97,6 +108,10 @@ void apus__request_time_out(apus_connection *connection);
 void apus__request_refuse(apus_connection *connection, int error);
 
 void apus__request_free(apus_request *request);
+
+/* Bytes that answer a client's requests; the end of the stream instead; or neither in time (opening.c). */
+void apus__opening_receive(apus_connection *connection, const uint8_t *data, size_t len);
+void apus__opening_end(apus_connection *connection, int error);
 
 /* Bytes of frames (receive.c). */
 void apus__connection_receive(apus_connection *connection, uint8_t *data, size_t len);

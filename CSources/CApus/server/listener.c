@@ -63,7 +63,7 @@ static void take(apus_listener *listener, int fd)
     }
     int one = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* fails for a Unix socket, which needs none */
-    if (apus__connection_open(&listener->endpoint, fd) != APUS_OK) {
+    if (apus__connection_open(&listener->endpoint, fd, NULL) != APUS_OK) {
         APUS_COUNT(listener->endpoint.statistics.accept_failures, 1);
         release_admission(listener);
         close(fd);

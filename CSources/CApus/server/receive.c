@@ -47,7 +47,7 @@ static void handle_control(apus_connection *connection, const apus_event *event)
         return;
     case APUS_EVENT_CLOSE: {
         apus_ending ending = {.code = event->code, .reason = event->data, .reason_len = event->len};
-        apus__connection_finish(connection);
+        apus__connection_end_handshake(connection);
         apus__connection_tell_end(connection, &ending);
         return;
     }

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "apus/alloc.h"
-#include "server/keepalive.h"
 #include "server/listener.h"
 
 void apus__request_free(apus_request *request)
@@ -301,11 +300,7 @@ int apus_connection_accept(apus_connection *connection, apus_text subprotocol, c
     if (error != APUS_OK)
         return error;
 
-    APUS_COUNT(connection->endpoint->statistics.handshakes_accepted, 1);
-    connection->phase = PHASE_OPEN;
-    apus_session_open(&connection->session);
-    apus__keepalive_begin(connection);
-    apus__stream_set_reading(&connection->stream, true);
+    apus__connection_begin(connection);
     if (!connection->request->is_processing)
         receive_early_frames(connection, 0);
     if (connection->endpoint->is_stopping)

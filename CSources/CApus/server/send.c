@@ -10,6 +10,9 @@
 #define SMALL_HEADER_SIZE 2
 #define FIN_BIT 0x80
 
+/* How much of a large message a client masks at a time. */
+#define MASKED_CHUNK_SIZE ((size_t)16 * 1024)
+
 static bool is_full(const apus_connection *connection, size_t queued, size_t more)
 {
     return queued != 0 && queued + more > connection->endpoint->config->outbound_limit;
@@ -57,9 +60,59 @@ static int refuse_message(apus_connection *connection)
     return APUS_EFULL;
 }
 
+/* Masks a frame into pieces, each of which is copied on: for one that has to wait, or does not fit into the cork. */
+static APUS_NOINLINE int write_masked_chunks(apus_connection *connection, const uint8_t *header, size_t header_len,
+                                             apus_masking_key key, const uint8_t *data, size_t len)
+{
+    uint8_t chunk[MASKED_CHUNK_SIZE]; /* a multiple of a key's size: every chunk meets the key's first byte */
+    bool is_held = connection->is_sending_parts;
+    bool waits = apus__backlog_is_needed(connection);
+    do {
+        size_t chunk_len = len < sizeof chunk ? len : sizeof chunk;
+        if (chunk_len != 0)
+            apus_mask(chunk, data, chunk_len, key);
+        int error;
+        if (is_held)
+            error = apus__backlog_hold_copy(connection, header, header_len, chunk, chunk_len);
+        else if (waits)
+            error = apus__backlog_copy(connection, header, header_len, chunk, chunk_len);
+        else
+            error = apus__stream_write(&connection->stream, header, header_len, chunk, chunk_len);
+        if (error != APUS_OK)
+            return error;
+        header_len = 0;
+        data += chunk_len;
+        len -= chunk_len;
+    } while (len != 0);
+    return APUS_OK;
+}
+
+/* A client's frame (RFC 6455 §5.3): masked on its one way from the caller's bytes to the cork. */
+static int write_masked_frame(apus_connection *connection, apus_opcode opcode, bool rsv1, bool fin,
+                              const uint8_t *data, size_t len)
+{
+    const apus_session_config *config = &connection->endpoint->config->session;
+    uint8_t header[APUS_FRAME_HEADER_SIZE];
+    apus_masking_key key = config->make_key(config->context);
+    size_t header_len = apus_frame_encode_masked(header, opcode, fin, len, key);
+    if (rsv1)
+        header[0] |= APUS_FRAME_RSV1;
+    uint8_t *place = NULL;
+    if (!connection->is_sending_parts && !apus__backlog_is_needed(connection))
+        place = apus__stream_reserve(&connection->stream, header_len + len);
+    if (place == NULL)
+        return write_masked_chunks(connection, header, header_len, key, data, len);
+    memcpy(place, header, header_len);
+    if (len != 0)
+        apus_mask(place + header_len, data, len, key);
+    return APUS_OK;
+}
+
 static int write_frame(apus_connection *connection, apus_opcode opcode, bool rsv1, bool fin, const uint8_t *data,
                        size_t len)
 {
+    if (connection->endpoint->config->session.role == APUS_ROLE_CLIENT)
+        return write_masked_frame(connection, opcode, rsv1, fin, data, len);
     uint8_t header[APUS_FRAME_HEADER_SIZE];
     size_t header_len = apus_frame_encode(header, opcode, fin, len);
     if (rsv1)
@@ -86,7 +139,7 @@ static int write_message(apus_connection *connection, apus_opcode opcode, bool r
     return error == APUS_OK ? write_frame(connection, opcode, rsv1, fin, data, len) : error;
 }
 
-/* Anything but the usual case: a queue, a large message, one to compress, a connection that is not open. What is
+/* Anything but the usual case: a queue, a large message, one to compress, a client, a connection that is not open. What is
  * compressed is sent here and now, so the peer inflates in the order in which it was compressed. */
 static APUS_NOINLINE int send_any(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
 {
@@ -102,7 +155,7 @@ static APUS_NOINLINE int send_any(apus_connection *connection, apus_opcode opcod
 
 int apus_connection_send(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
 {
-    /* A small message from a handler that answers what was just read: straight into the cork. */
+    /* A server's small message from a handler that answers what was just read: straight into the cork. */
     uint8_t *frame = NULL;
     if (APUS_LIKELY(len < connection->small_end && may_send(connection)))
         frame = apus__stream_claim(&connection->stream, SMALL_HEADER_SIZE + len);

@@ -109,7 +109,8 @@ int apus_topic_subscribe(apus_topic *topic, apus_connection *connection)
     if (connection->phase != PHASE_OPEN || connection->has_ended)
         return APUS_ECLOSED;
     apus_branch *branch = find_branch(topic, connection->stream.loop);
-    if (branch == NULL)
+    /* A topic's frames are a server's: shared by all, and not masked. */
+    if (branch == NULL || connection->endpoint->config->session.role == APUS_ROLE_CLIENT)
         return APUS_EINVAL;
     apus_subscription **place = find_subscription(connection, topic);
     if (*place != NULL)

@@ -4,7 +4,7 @@ import HTTPTypes
 extension ConnectionHandle {
     /// Completes the opening handshake. `apus_connection_accept`
     func accept(subprotocol: String?, fields: HTTPFields) -> CInt {
-        withTexts(of: fields) { fields in
+        fields.withTexts { fields in
             var subprotocol = subprotocol ?? ""
             return subprotocol.withUTF8 { subprotocol in
                 apus_connection_accept(pointer, apus_text(subprotocol), fields.baseAddress, fields.count)
@@ -14,7 +14,7 @@ extension ConnectionHandle {
 
     /// Answers the request that waits. `apus_connection_respond`
     func respond(_ response: Response) -> CInt {
-        withTexts(of: response.headerFields) { fields in
+        response.headerFields.withTexts { fields in
             apus_connection_respond(
                 pointer, CUnsignedInt(response.status.code), fields.baseAddress, fields.count, response.body,
                 response.body.count)
@@ -23,7 +23,7 @@ extension ConnectionHandle {
 
     /// Begins to answer the request that waits. `apus_connection_begin`
     func begin(_ response: Response, contentLength: Int?) -> CInt {
-        withTexts(of: response.headerFields) { fields in
+        response.headerFields.withTexts { fields in
             apus_connection_begin(
                 pointer, CUnsignedInt(response.status.code), fields.baseAddress, fields.count,
                 contentLength.map { UInt64(clamping: $0) } ?? UInt64.max)
@@ -49,11 +49,13 @@ extension ConnectionHandle {
 
     /// Asks for content of the request. `apus_connection_demand_body`
     func demandBody() -> CInt { apus_connection_demand_body(pointer) }
+}
 
+extension HTTPFields {
     /// Lays the fields' names and values into one block of memory, and calls `body` with where they stand.
-    private func withTexts<T>(of fields: HTTPFields, _ body: (UnsafeBufferPointer<apus_field>) -> T) -> T {
+    func withTexts<T>(_ body: (UnsafeBufferPointer<apus_field>) -> T) -> T {
         var bytes: [UInt8] = []
-        for field in fields {
+        for field in self {
             bytes += field.name.rawName.utf8
             bytes += field.value.utf8
         }
@@ -63,7 +65,7 @@ extension ConnectionHandle {
                 defer { rest = rest.dropFirst(count) }
                 return apus_text(UnsafeRawBufferPointer(rebasing: rest.prefix(count)))
             }
-            let texts = fields.map { field in
+            let texts = map { field in
                 apus_field(name: take(field.name.rawName.utf8.count), value: take(field.value.utf8.count))
             }
             return texts.withUnsafeBufferPointer(body)
@@ -85,6 +87,9 @@ extension apus_text {
     init(_ bytes: UnsafeBufferPointer<UInt8>) {
         self.init(UnsafeRawBufferPointer(bytes))
     }
+
+    /// The bytes, where they stand.
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: data, count: len) }
 
     /// A copy of the text; bytes beyond ASCII, which a field value may hold, are read as UTF-8 where they are that.
     var string: String {

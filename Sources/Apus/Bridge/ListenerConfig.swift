@@ -80,7 +80,7 @@ extension Slice<UnsafeMutableBufferPointer<CChar>> {
 }
 
 extension apus_slow_consumer {
-    fileprivate init(_ policy: WebSocketServer.Configuration.SlowConsumerPolicy) {
+    init(_ policy: WebSocketServer.Configuration.SlowConsumerPolicy) {
         self =
             switch policy {
             case .suspendSender: APUS_SLOW_CONSUMER_SUSPEND

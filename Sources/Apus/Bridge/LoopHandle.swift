@@ -14,6 +14,9 @@ final class LoopHandle: Sendable {
         let serial: UnownedSerialExecutor
     }
 
+    /// The loop that owns this handle; it is alive as long as anything runs on it.
+    private nonisolated(unsafe) unowned var eventLoop: EventLoop?
+
     private static let serialBit: UInt = 1
 
     /// `apus_loop_new`
@@ -28,10 +31,11 @@ final class LoopHandle: Sendable {
     deinit { apus_loop_free(pointer) }
 
     /// `apus_loop_start`
-    func start(
-        name: String, taskExecutor: UnownedTaskExecutor, serialExecutor: UnownedSerialExecutor
-    ) throws(WebSocketError) {
-        executors = Executors(task: taskExecutor, serial: serialExecutor)
+    func start(_ eventLoop: EventLoop, name: String) throws(WebSocketError) {
+        self.eventLoop = eventLoop
+        executors = Executors(
+            task: eventLoop.asUnownedTaskExecutor(),
+            serial: eventLoop.serialExecutor.asUnownedSerialExecutor())
         // Unretained: whoever frees the loop ends the thread first.
         let context = Unmanaged.passUnretained(self).toOpaque()
         apus_loop_set_runner(pointer, LoopHandle.runJob, context)
@@ -59,6 +63,12 @@ final class LoopHandle: Sendable {
 
     /// `apus_loop_is_current`
     var isCurrent: Bool { apus_loop_is_current(pointer) }
+
+    /// The loop whose thread this is. `apus_loop_current_context`
+    static var current: EventLoop? {
+        guard let context = apus_loop_current_context() else { return nil }
+        return Unmanaged<LoopHandle>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.eventLoop }
+    }
 
     /// The address of the job that runs on the loop now, which for a task's job is the task's own; `nil` between jobs
     /// and on any other thread. `apus_loop_running`

@@ -1,12 +1,13 @@
 import CApus
 import HTTPTypes
 
-/// A request head as it came: a few hundred bytes, where the fields as strings take thousands.
+/// A request head as it came, and behind it, at a client's end, the server's answer: a few hundred bytes, where the
+/// fields as strings take thousands.
 ///
 /// A connection keeps it for as long as it lives, and most never look at it again.
 struct RequestHead: Sendable {
-    /// What proxies tell of the request, then the head: the scheme (`apus_scheme`), how many bytes the host has in two
-    /// bytes, the host.
+    /// What proxies tell of the request, then the head, then perhaps the answer: the scheme (`apus_scheme`), how many
+    /// bytes the host has in two bytes, the host.
     private let bytes: [UInt8]
 
     private static let prefixCount = 3
@@ -41,6 +42,36 @@ struct RequestHead: Sendable {
         bytes[Self.prefixCount...].prefix(Int(bytes[1]) << 8 | Int(bytes[2]))
     }
 
+    /// Copies what a client sent, and what the server answered.
+    init(request: apus_text, response: apus_text) {
+        let prefix = [UInt8(truncatingIfNeeded: APUS_SCHEME_UNKNOWN.rawValue), 0, 0]
+        bytes = prefix + [UInt8](request.bytes) + [UInt8](response.bytes)
+    }
+
+    /// How many of the bytes are the request's.
+    private func requestSize(_ bytes: UnsafeBufferPointer<UInt8>) -> Int {
+        var scanner = apus_head_scanner()
+        var limits = apus_head_limits(size: .max, fields: 0)
+        // Two heads at most: the end of the first is there.
+        return bytes.baseAddress.map { apus_head_scan(&scanner, $0, bytes.count, &limits) } ?? 0
+    }
+
+    /// The server's answer, at a client's end; parsed anew. Never inlined, as ``request``.
+    @inline(never)
+    var response: HTTPResponse? {
+        bytes[host.endIndex...].withUnsafeBufferPointer { bytes in
+            let answer = UnsafeBufferPointer(rebasing: bytes.dropFirst(requestSize(bytes)))
+            return withUnsafeTemporaryAllocation(of: apus_response.self, capacity: 1) { response in
+                guard let response = response.baseAddress, let start = answer.baseAddress,
+                    apus_response_parse(response, start, answer.count) == 0
+                else { return nil }
+                return HTTPResponse(
+                    status: .init(code: Int(response.pointee.status), reasonPhrase: response.pointee.reason.string),
+                    headerFields: response.pointee.headerFields)
+            }
+        }
+    }
+
     /// The request, parsed anew. Never inlined: a task that asks would keep the room for it in its frame.
     @inline(never)
     var request: HTTPRequest {
@@ -59,7 +90,7 @@ struct RequestHead: Sendable {
         bytes[host.endIndex...].withUnsafeBufferPointer { bytes in
             withUnsafeTemporaryAllocation(of: apus_head.self, capacity: 1) { head in
                 guard let head = head.baseAddress, let start = bytes.baseAddress,
-                    apus_head_parse(head, start, bytes.count) == 0
+                    apus_head_parse(head, start, requestSize(bytes)) == 0
                 else {
                     preconditionFailure("a request head that was parsed before")
                 }
@@ -71,20 +102,12 @@ struct RequestHead: Sendable {
 
 extension HTTPRequest {
     fileprivate init(_ head: UnsafePointer<apus_head>) {
-        let fields = UnsafeBufferPointer(start: apus_head_fields(head), count: head.pointee.field_count)
-        var headerFields = HTTPFields()
-        headerFields.reserveCapacity(fields.count)
-        var host: String?
-        for field in fields {
-            guard let name = HTTPField.Name(field.name.string) else { continue }  // the core takes tokens only
-            if name == .host { host = field.value.string }
-            headerFields.append(HTTPField(name: name, value: field.value.string))
-        }
+        let headerFields = HTTPFields(head)
         let target = Target(head.pointee.target.string)
         self.init(
             method: Method(head.pointee.method.string) ?? .get,
             scheme: target.scheme ?? "http",
-            authority: target.authority ?? host,
+            authority: target.authority ?? headerFields[.host],
             path: target.path,
             headerFields: headerFields)
     }
@@ -107,6 +130,26 @@ extension HTTPRequest {
             path = String(rest[authorityEnd...])
             if !path.hasPrefix("/") { path = "/" + path }
         }
+    }
+}
+
+extension HTTPFields {
+    /// The fields of a head of the core.
+    fileprivate init(_ head: UnsafePointer<apus_head>) {
+        let fields = UnsafeBufferPointer(start: apus_head_fields(head), count: head.pointee.field_count)
+        self.init()
+        reserveCapacity(fields.count)
+        for field in fields {
+            guard let name = HTTPField.Name(field.name.string) else { continue }  // the core takes tokens only
+            append(HTTPField(name: name, value: field.value.string))
+        }
+    }
+}
+
+extension apus_response {
+    /// The fields as strings.
+    var headerFields: HTTPFields {
+        withUnsafePointer(to: head) { HTTPFields($0) }
     }
 }
 

@@ -41,6 +41,9 @@ bool apus_loop_is_current(const apus_loop *loop);
 /* The job that the loop runs now; NULL between jobs, and on any other thread. */
 void *_Nullable apus_loop_running(const apus_loop *loop);
 
+/* The context of the runner of the loop whose thread this is; NULL on a thread that is no loop's. */
+void *_Nullable apus_loop_current_context(void);
+
 /* Takes a job to run on the loop; from any thread. Aborts where memory is out: a lost job would hang its task. */
 void apus_loop_enqueue(apus_loop *loop, void *job);
 

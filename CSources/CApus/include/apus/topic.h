@@ -25,7 +25,8 @@ apus_topic *apus_topic_retain(apus_topic *topic);
 void apus_topic_release(apus_topic *topic);
 
 /* Subscribes an open connection until it ends; on its loop. Subscribing twice is subscribing once.
- * APUS_OK, APUS_ECLOSED, APUS_EINVAL (the connection's loop is none of the topic's), or APUS_ENOMEM. */
+ * APUS_OK, APUS_ECLOSED, APUS_EINVAL (the connection's loop is none of the topic's, or it is a client's), or
+ * APUS_ENOMEM. */
 int apus_topic_subscribe(apus_topic *topic, apus_connection *connection);
 
 /* Ends a subscription, if there is one; on the connection's loop. */

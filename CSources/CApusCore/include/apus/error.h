@@ -45,6 +45,14 @@ APUS_ASSUME_NONNULL_BEGIN
     X(ELOST, -44, 0, "the stream ended without a closing handshake")              \
     X(EINVAL, -45, 0, "an argument is out of its range")                          \
     X(EDROPPED, -46, 0, "the outbound queue is full; the message was dropped")    \
+    X(ERESPONSE, -60, 0, "the answer is no HTTP response, or passes a limit")     \
+    X(ESTATUS, -61, 0, "the server refused the opening handshake")                \
+    X(EUPGRADE, -62, 0, "the answer does not upgrade to websocket")               \
+    X(EACCEPT, -63, 0, "Sec-WebSocket-Accept does not answer the key")            \
+    X(ESUBPROTOCOL, -64, 0, "the server chose a subprotocol not offered")         \
+    X(ETUNNEL, -66, 0, "the proxy refused to connect to the server")              \
+    X(ERESOLVE, -67, 0, "the host name has no address")                           \
+    X(ECONNECT, -68, 0, "no address of the host takes the connection") \
     X(ETLS, -80, 0, "TLS failed: in the handshake, or by a broken record")        \
     X(ETLSPLAIN, -81, 400, "this port speaks TLS: use https:// or wss://")        \
     X(ENOTTLS, -82, 0, "the server does not speak TLS on this port")              \

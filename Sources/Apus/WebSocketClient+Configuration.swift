@@ -1,0 +1,84 @@
+import HTTPTypes
+
+extension WebSocketClient {
+    /// The settings of a client; the defaults work as they stand.
+    public struct Configuration: Sendable {
+        /// An HTTP proxy, which is asked to `CONNECT` to the server (RFC 9110 §9.3.6).
+        public struct Proxy: Hashable, Sendable {
+            /// A name or a numeric address, without brackets.
+            public var host: String
+            /// The port.
+            public var port: Int
+            /// Fields for the proxy alone, such as `Proxy-Authorization`.
+            public var headerFields: HTTPFields
+
+            /// A proxy at `host:port`.
+            public init(host: String, port: Int, headerFields: HTTPFields = [:]) {
+                self.host = host
+                self.port = port
+                self.headerFields = headerFields
+            }
+        }
+
+        /// Further fields of the opening handshake, such as `Authorization` or `Cookie`. Those that the handshake
+        /// writes itself are refused, and so are those that would frame content.
+        public var headerFields: HTTPFields = [:]
+        /// The subprotocols to offer (RFC 6455 §1.9), the preferred one first; at most 64 different tokens. The server
+        /// takes one or none: ``WebSocket/subprotocol``.
+        public var subprotocols: [String] = []
+        /// Whether to offer permessage-deflate (RFC 7692), and how to compress; off.
+        public var compression = Compression.off
+        /// The proxy to go through, if any; not for Unix sockets.
+        public var proxy: Proxy?
+        /// Redirects (301, 302, 303, 307, 308) that are followed; 0. With more, the response is an error. A redirect
+        /// from `wss` to `ws` is never followed, and another origin is told neither `Authorization` nor `Cookie`.
+        public var maxRedirects = 0
+        /// Until the host's addresses are found and one has taken the connection; 10 s. Addresses are tried a quarter
+        /// of a second apart, IPv6 and IPv4 in turns (RFC 8305).
+        public var connectTimeout = Duration.seconds(10)
+        /// From the connection to the server's answer, the proxy's and TLS included; 10 s.
+        public var handshakeTimeout = Duration.seconds(10)
+        /// Bytes of a response head. 16 KiB.
+        public var maxHeadBytes = 16 << 10
+        /// Fields of a response head. 100, which is also the most.
+        public var maxHeadFields = 100
+        /// Bytes that are kept of the content of a response that refuses. 16 KiB.
+        public var maxRefusalBytes = 16 << 10
+        /// Bytes of a message; a larger one closes with 1009. 1 MiB.
+        public var maxMessageBytes = 1 << 20
+        /// Fragments of a message, empty ones included; more close with 1009. 4096.
+        public var maxFragments = 4096
+        /// Bytes of messages that nobody has read yet; with more, reading stops until half of them are read. 64 KiB.
+        public var maxInboundBytes = 64 << 10
+        /// Bytes queued for a server that does not take them; with more, ``slowConsumerPolicy`` applies. 1 MiB.
+        public var maxOutboundBytes = 1 << 20
+        /// What to do with a message while the outbound queue is full; the sender waits.
+        public var slowConsumerPolicy = WebSocketServer.Configuration.SlowConsumerPolicy.suspendSender
+        /// Silence after which a Ping is sent; `nil` for never. 30 s.
+        public var pingInterval: Duration? = .seconds(30)
+        /// Unanswered Pings in a row that end a connection. 2.
+        public var maxMissedPings = 2
+        /// For the closing handshake, and then once more for the server to close the stream. 5 s.
+        public var closeTimeout = Duration.seconds(5)
+
+        /// The defaults.
+        public init() {}
+
+        func validate() throws(WebSocketError) {
+            if let proxy { try check(proxy.port, in: 1...65535, "the proxy's port") }
+            for limit in compression.limits { try check(limit.value, in: limit.range, limit.name) }
+            try check(maxRedirects, in: 0...100, "maxRedirects")
+            try check(maxHeadBytes, in: 64...(16 << 20), "maxHeadBytes")
+            try check(maxHeadFields, in: 1...100, "maxHeadFields")
+            try check(maxRefusalBytes, in: 0...(16 << 20), "maxRefusalBytes")
+            try check(maxMessageBytes, in: 1...Int.max, "maxMessageBytes")
+            try check(maxFragments, in: 1...Int(UInt32.max), "maxFragments")
+            try check(maxInboundBytes, in: 1...Int.max, "maxInboundBytes")
+            try check(maxOutboundBytes, in: 1...Int.max, "maxOutboundBytes")
+            try check(maxMissedPings, in: 0...100, "maxMissedPings")
+            for timeout in [connectTimeout, handshakeTimeout, pingInterval ?? .seconds(1), closeTimeout] {
+                try check(timeout.milliseconds, in: 1...Int(UInt32.max), "each timeout, in milliseconds,")
+            }
+        }
+    }
+}

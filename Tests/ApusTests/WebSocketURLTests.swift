@@ -1,0 +1,83 @@
+@testable import Apus
+import Testing
+
+struct WebSocketURLTests {
+    @Test(arguments: [
+        ("ws://example.org", "example.org", 80, "example.org", "/"),
+        ("WS://Example.org/", "Example.org", 80, "Example.org", "/"),
+        ("wss://example.org/chat", "example.org", 443, "example.org", "/chat"),
+        ("ws://example.org:8080/a?b=c", "example.org", 8080, "example.org:8080", "/a?b=c"),
+        ("ws://example.org:80", "example.org", 80, "example.org", "/"),
+        ("wss://example.org:443", "example.org", 443, "example.org", "/"),
+        ("wss://example.org:80", "example.org", 80, "example.org:80", "/"),
+        ("ws://example.org:/", "example.org", 80, "example.org", "/"),
+        ("ws://[::1]:9000/a", "::1", 9000, "[::1]:9000", "/a"),
+        ("ws://[2001:db8::1]", "2001:db8::1", 80, "[2001:db8::1]", "/"),
+        ("ws://127.0.0.1?q", "127.0.0.1", 80, "127.0.0.1", "/?q"),
+        ("ws://user:pass@host:1/@:?@", "host", 1, "host:1", "/@:?@"),
+        ("ws://host//a%20b", "host", 80, "host", "//a%20b"),
+    ])
+    func `a URL is read (RFC 6455 §3)`(
+        text: String, host: String, port: Int, authority: String, target: String
+    ) throws {
+        let url = try WebSocketURL(text)
+        #expect(url.place == .tcp(host: host, port: port))
+        #expect(url.authority == authority)
+        #expect(url.target == target)
+        #expect(url.isSecure == text.lowercased().hasPrefix("wss"))
+    }
+
+    @Test(arguments: [
+        ("ws+unix:///run/a.sock", "/run/a.sock", "/"), ("ws+unix:/run/a.sock:/chat?x", "/run/a.sock", "/chat?x"),
+        ("ws+unix:///run/a%20b%3A.sock:?x", "/run/a b:.sock", "/?x"), ("WS+UNIX:///a", "/a", "/"),
+    ])
+    func `a Unix socket's path comes first, the request's behind a colon`(text: String, path: String, target: String)
+        throws
+    {
+        let url = try WebSocketURL(text)
+        #expect(url.place == .unix(path: path))
+        #expect(url.target == target)
+        #expect(url.authority == "localhost")
+    }
+
+    @Test(arguments: [
+        "", "example.org", "http://example.org", "ws:example.org", "ws:/example.org", "ws://", "ws:///a", "ws://?a",
+        "ws://host#a", "ws://host/#", "ws://host/a b", "ws://host/\u{e4}", "ws://\u{e4}", "ws://host:0",
+        "ws://host:65536",
+        "ws://host:-1", "ws://host:+1", "ws://host:1x", "ws://host:99999999999999999999", "ws://[::1", "ws://[::1]x",
+        "ws://[host]", "ws://::1", "ws://a@b@c", "ws://a%2@c", "ws://ho%73t", "ws://[fe80::1%25eth0]", "ws://host\r\n",
+        "ws+unix://", "ws+unix:a", "ws+unix:///a%00", "ws+unix:///a%zz", ":", "//host", "ws://host:\u{663}",
+    ])
+    func `what is no WebSocket URL is refused with words`(text: String) {
+        let error = #expect(throws: WebSocketError.self) { try WebSocketURL(text) }
+        #expect(error?.code == .invalidArgument)
+        #expect(error?.message.contains(text.debugDescription) == true)
+    }
+
+    @Test(arguments: [("ws://a:b@c", "a:b"), ("ws://a%3A:%40@c", "a::@"), ("ws://a@c", "a"), ("ws://c", nil)])
+    func `user and password are decoded`(text: String, decoded: String?) throws {
+        #expect(try WebSocketURL(text).userInfo == decoded.map { Array($0.utf8) })
+    }
+
+    @Test func `a description holds neither password nor query`() throws {
+        #expect(try WebSocketURL("wss://user:secret@host:1/path?token=secret").description == "wss://host:1/path")
+        #expect(try WebSocketURL("ws+unix:///a:/b?secret").description == "ws+unix:///a:/b")
+    }
+
+    @Test(arguments: [
+        ("ws://other/x", "ws://other/x"), ("http://other:1/x?y", "ws://other:1/x?y"), ("https://other", "wss://other/"),
+        ("HTTPS://other", "wss://other/"), ("//other/x", "ws://other/x"), ("/x?y", "ws://host:1/x?y"),
+        ("x", "ws://host:1/a/x"),
+        ("?y", "ws://host:1/a/b?y"), ("/x#fragment", "ws://host:1/x"),
+    ])
+    func `a redirect is followed from where it was met (RFC 9110 §10_2_2)`(location: String, target: String) throws {
+        let next = try WebSocketURL("ws://host:1/a/b?c").following(location)
+        #expect(try next == WebSocketURL(target))
+    }
+
+    @Test(arguments: ["ftp://host/", "ws+unix:///a", "http://", "mailto:a", "/\u{e4}"])
+    func `a redirect elsewhere is refused`(location: String) throws {
+        let url = try WebSocketURL("ws://host/")
+        #expect(throws: WebSocketError.self) { try url.following(location) }
+    }
+}

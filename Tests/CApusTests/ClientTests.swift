@@ -1,0 +1,71 @@
+import CApus
+import CApusCore
+import Synchronization
+import TestSupport
+import Testing
+
+/// The core's client against the core's server.
+@Suite(.timeLimit(.minutes(1)))
+struct ClientTests {
+    @Test(arguments: [0, 125, 70_000, 200_000, 900_000])
+    func `a message of any size comes back`(count: Int) async throws {
+        let message = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        let end = try await onThread {
+            let server = try CoreServer()
+            defer { server.stop() }
+            let client = try CoreClient(message: message)
+            defer { client.loop.free() }
+            return client.run(port: server.port)
+        }
+        #expect(end == .ended(APUS_OK, echoed: message))
+    }
+
+    @Test func `a port where nobody listens fails`() async throws {
+        let end = try await onThread {
+            let client = try CoreClient(message: [])
+            defer { client.loop.free() }
+            return client.run(port: try RawServer.closedPort())
+        }
+        #expect(end == .failed(APUS_ECONNECT))
+    }
+
+    @Test func `without memory an attempt or its connection ends, and the next one is served`() async throws {
+        try await onThread {
+            let server = try CoreServer()
+            defer { server.stop() }
+            // Larger than the cork, so that a part of it is queued.
+            let message = [UInt8](repeating: 7, count: 300_000)
+            let client = try CoreClient(message: message)
+            defer { client.loop.free() }
+            let whole = CoreClient.End.ended(APUS_OK, echoed: message)
+            for nth in 1...100 as ClosedRange<UInt32> {
+                let end = client.run(port: server.port, failing: nth)
+                #expect(client.run(port: server.port) == whole)
+                if end == whole {
+                    #expect(nth > 5, "the client, its opening, its requests, its connection")
+                    return
+                }
+            }
+            Issue.record("after a hundred allocations there is no end to them")
+        }
+    }
+
+    @Test func `a client's connection cannot subscribe to a topic, whose frames are not masked`() async throws {
+        let result = Mutex<CInt>(0)
+        try await onThread {
+            let server = try CoreServer()
+            defer { server.stop() }
+            let client = try CoreClient(
+                message: [1],
+                onOpen: { connection, loop in
+                    guard let topic = apus_topic_new([loop], 1) else { return }
+                    let error = apus_topic_subscribe(topic, connection)
+                    result.withLock { $0 = error }
+                    apus_topic_release(topic)
+                })
+            defer { client.loop.free() }
+            _ = client.run(port: server.port)
+        }
+        #expect(result.withLock { $0 } == APUS_EINVAL.rawValue)
+    }
+}
