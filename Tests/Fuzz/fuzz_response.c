@@ -3,7 +3,7 @@
  * - an answer that was read says of its status and fields what plainer means say;
  * - one that opens has all that RFC 6455 §4.1 asks for;
  * - no decision changes when the same answer is written again with other capitals in its names. */
-#include "apus/response.h"
+#include "apus/response_head.h"
 
 #include <ctype.h>
 

@@ -13,7 +13,7 @@
 #include "apus/head.h"
 #include "apus/loop.h"
 #include "apus/macros.h"
-#include "apus/response.h"
+#include "apus/response_head.h"
 #include "apus/statistics.h"
 
 APUS_ASSUME_NONNULL_BEGIN

@@ -22,7 +22,7 @@
 #include "apus/message.h"
 #include "apus/proxy.h"
 #include "apus/queue.h"
-#include "apus/response.h"
+#include "apus/response_head.h"
 #include "apus/session.h"
 #include "apus/sha1.h"
 #include "apus/simd.h"

@@ -8,7 +8,7 @@
 #include "apus/bytes.h"
 #include "apus/head.h"
 #include "apus/macros.h"
-#include "apus/response.h"
+#include "apus/response_head.h"
 
 APUS_ASSUME_NONNULL_BEGIN
 

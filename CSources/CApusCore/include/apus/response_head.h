@@ -1,6 +1,6 @@
 /* The head of an HTTP/1.1 response (RFC 9112 §4), read strictly, as a client meets it. */
-#ifndef APUS_RESPONSE_H
-#define APUS_RESPONSE_H
+#ifndef APUS_RESPONSE_HEAD_H
+#define APUS_RESPONSE_HEAD_H
 
 #include <stddef.h>
 #include <stdint.h>

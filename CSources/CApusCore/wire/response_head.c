@@ -1,5 +1,5 @@
 /* The status line (RFC 9112 §4): HTTP-version, one space, three digits, one space, and a reason that may be empty. */
-#include "apus/response.h"
+#include "apus/response_head.h"
 
 #include "wire/head_read.h"
 #include "wire/text.h"
