@@ -110,4 +110,41 @@ struct CompressionTests {
         }
         #expect(statistics.messagesDeflated == senders * messages)
     }
+
+    @Test func `a broadcast over several loops is compressed once, whoever publishes`() async throws {
+        let rounds = 50
+        let server = try makeServer(
+            .with {
+                $0.threads = 4
+                $0.compression = .dedicated()
+            })
+        let topic = server.topic("all")
+        let handler: WebSocketServer.Handler = { socket in
+            await socket.subscribe(to: topic)
+            try await socket.send("in")
+            for try await _ in socket {}
+        }
+        let text = String(repeating: "over the roofs ", count: 40)
+        let statistics = try await withServer(server, handler: handler) { _, port in
+            try await onThread {
+                let clients = try (0..<16).map { _ in
+                    let client = try Client(port: port)
+                    try client.open("/", Self.offer)
+                    #expect(try client.readText() == "in")
+                    return client
+                }
+                for round in 0..<rounds { topic.publish("\(round) \(text)") }
+                for client in clients {
+                    let inflater = Inflater()
+                    for round in 0..<rounds {
+                        let message = try #require(inflater.message(try client.readFrame().payload))
+                        #expect(message == Array("\(round) \(text)".utf8))
+                    }
+                    try client.closeNormally()
+                }
+            }
+        }
+        #expect(statistics.messagesSent == 16 * (rounds + 1))
+        #expect(statistics.messagesDeflated == rounds)
+    }
 }

@@ -9,6 +9,7 @@ struct apus_compression {
     apus_deflater *deflater; /* with context takeover, from the first message on */
     apus_inflater *inflater; /* the same; without it, while a message is under way */
     uint64_t bytes_in;       /* of the message under way, as they came */
+    uint64_t bytes_out;      /* and inflated; a part of it that was taken is gone from the payload */
     uint8_t outgoing_bits;
     uint8_t incoming_bits;
     bool keeps_outgoing; /* context takeover of what is sent */
@@ -118,8 +119,11 @@ int apus_compression_inflate(apus_compression *compression, const uint8_t *data,
     apus_inflater *inflater = inflater_of(compression);
     if (inflater == NULL)
         return APUS_ENOMEM;
+    size_t start = payload->len;
+    int error = apus_inflater_write(inflater, data, len, limit, payload);
     compression->bytes_in += len;
-    return apus_inflater_write(inflater, data, len, limit, payload);
+    compression->bytes_out += payload->len - start;
+    return error;
 }
 
 static void count(uint64_t *counter, uint64_t amount)
@@ -132,14 +136,17 @@ int apus_compression_end_message(apus_compression *compression, uint64_t limit, 
     apus_inflater *inflater = inflater_of(compression);
     if (inflater == NULL)
         return APUS_ENOMEM;
+    size_t start = payload->len;
     int error = apus_inflater_end(inflater, limit, payload);
     if (error != APUS_OK)
         return error;
+    compression->bytes_out += payload->len - start;
     apus_deflate_counts *counts = &compression->pool->counts;
     count(&counts->messages_inflated, 1);
     count(&counts->bytes_before_inflating, compression->bytes_in);
-    count(&counts->bytes_inflated, payload->len);
+    count(&counts->bytes_inflated, compression->bytes_out);
     compression->bytes_in = 0;
+    compression->bytes_out = 0;
     if (!compression->keeps_incoming) {
         compression->inflater = NULL;
         apus_deflate_pool_give(compression->pool, inflater);
