@@ -59,13 +59,13 @@ struct apus_connection {
     uint8_t small_end; /* a message with fewer bytes goes out in a small frame, without compression; a client: 0 */
     uint8_t demand;
     uint8_t pings_missed;
-    bool is_active;    /* something came since the timer was armed */
-    bool has_ended;    /* on_end was called */
+    bool is_active; /* something came since the timer was armed */
+    bool has_ended; /* on_end was called */
     bool wants_drain;
     bool is_delivering;
     bool is_sending_parts;
     uint8_t small_end_between; /* `small_end` when no message is being sent in parts */
-    bool application_pings; /* since the last check */
+    bool application_pings;    /* since the last check */
 };
 
 /* Compresses and inflates from now on as was agreed in the opening handshake, before the session is opened. APUS_OK or

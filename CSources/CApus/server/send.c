@@ -88,8 +88,8 @@ static APUS_NOINLINE int write_masked_chunks(apus_connection *connection, const 
 }
 
 /* A client's frame (RFC 6455 §5.3): masked on its one way from the caller's bytes to the cork. */
-static int write_masked_frame(apus_connection *connection, apus_opcode opcode, bool rsv1, bool fin,
-                              const uint8_t *data, size_t len)
+static int write_masked_frame(apus_connection *connection, apus_opcode opcode, bool rsv1, bool fin, const uint8_t *data,
+                              size_t len)
 {
     const apus_session_config *config = &connection->endpoint->config->session;
     uint8_t header[APUS_FRAME_HEADER_SIZE];
@@ -139,8 +139,8 @@ static int write_message(apus_connection *connection, apus_opcode opcode, bool r
     return error == APUS_OK ? write_frame(connection, opcode, rsv1, fin, data, len) : error;
 }
 
-/* Anything but the usual case: a queue, a large message, one to compress, a client, a connection that is not open. What is
- * compressed is sent here and now, so the peer inflates in the order in which it was compressed. */
+/* Anything but the usual case: a queue, a large message, one to compress, a client, a connection that is not open. What
+ * is compressed is sent here and now, so the peer inflates in the order in which it was compressed. */
 static APUS_NOINLINE int send_any(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
 {
     if (APUS_UNLIKELY(!is_writable(connection)))

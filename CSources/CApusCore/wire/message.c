@@ -19,7 +19,8 @@ int apus_message_begin_frame(apus_message *message, const apus_frame *frame, con
         return APUS_EPROTO;
     bool is_compressed = is_continuation ? message->is_compressed : frame->rsv1;
     uint64_t size = message->payload.len;
-    if (!is_compressed && !message->is_in_parts && (frame->payload_len > limits->size || size > limits->size - frame->payload_len))
+    if (!is_compressed && !message->is_in_parts &&
+        (frame->payload_len > limits->size || size > limits->size - frame->payload_len))
         return APUS_ETOOBIG;
     if (!message->is_in_parts && message->fragments >= limits->fragments)
         return APUS_EFRAGMENTS;

@@ -65,7 +65,7 @@ typedef struct apus_destination {
     uint16_t port;
     bool is_unix;
     apus_handshake_offer offer; /* but for `extensions`, which the client's compression says */
-    apus_text proxied; /* host and port that the proxy is asked to CONNECT to; empty where there is none */
+    apus_text proxied;          /* host and port that the proxy is asked to CONNECT to; empty where there is none */
     const apus_field *_Nullable proxy_fields; /* for the proxy alone */
     size_t proxy_field_count;
 } apus_destination;

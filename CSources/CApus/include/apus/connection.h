@@ -22,8 +22,8 @@ APUS_ASSUME_NONNULL_BEGIN
 
 typedef struct apus_connection apus_connection;
 
-/* A message that came in, or a part of one; a text is valid UTF-8, as a whole. The bytes stay until the next call for this connection or the
- * end of the callback, whichever comes first. */
+/* A message that came in, or a part of one; a text is valid UTF-8, as a whole. The bytes stay until the next call for
+ * this connection or the end of the callback, whichever comes first. */
 typedef struct apus_incoming {
     apus_opcode opcode;
     const uint8_t *_Nullable data; /* perhaps NULL where `len` is 0 */

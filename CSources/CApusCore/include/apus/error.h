@@ -52,7 +52,7 @@ APUS_ASSUME_NONNULL_BEGIN
     X(ESUBPROTOCOL, -64, 0, "the server chose a subprotocol not offered")         \
     X(ETUNNEL, -66, 0, "the proxy refused to connect to the server")              \
     X(ERESOLVE, -67, 0, "the host name has no address")                           \
-    X(ECONNECT, -68, 0, "no address of the host takes the connection") \
+    X(ECONNECT, -68, 0, "no address of the host takes the connection")            \
     X(ETLS, -80, 0, "TLS failed: in the handshake, or by a broken record")        \
     X(ETLSPLAIN, -81, 400, "this port speaks TLS: use https:// or wss://")        \
     X(ENOTTLS, -82, 0, "the server does not speak TLS on this port")              \

@@ -59,14 +59,14 @@ typedef struct apus_session {
 } apus_session;
 
 typedef enum apus_event_kind {
-    APUS_EVENT_NONE,    /* all bytes are taken; more are needed */
-    APUS_EVENT_MESSAGE, /* `opcode`, `data`, `len`: a whole message; a text is valid UTF-8 */
+    APUS_EVENT_NONE,      /* all bytes are taken; more are needed */
+    APUS_EVENT_MESSAGE,   /* `opcode`, `data`, `len`: a whole message; a text is valid UTF-8 */
     APUS_EVENT_PART,      /* `opcode`, `data`, `len`: a part of a message as it came; more of the message follows */
     APUS_EVENT_LAST_PART, /* the same, and the message ends here; perhaps without further bytes */
-    APUS_EVENT_PING,    /* `data`, `len`; `reply` is the Pong */
-    APUS_EVENT_PONG,    /* `data`, `len` */
-    APUS_EVENT_CLOSE,   /* `code`, `data`, `len`: the reason; `reply` completes the closing handshake, if it is due */
-    APUS_EVENT_FAIL,    /* `error`; `reply` is the Close that tells the peer, where one may still be sent */
+    APUS_EVENT_PING,      /* `data`, `len`; `reply` is the Pong */
+    APUS_EVENT_PONG,      /* `data`, `len` */
+    APUS_EVENT_CLOSE,     /* `code`, `data`, `len`: the reason; `reply` completes the closing handshake, if it is due */
+    APUS_EVENT_FAIL,      /* `error`; `reply` is the Close that tells the peer, where one may still be sent */
 } apus_event_kind;
 
 typedef struct apus_event {
