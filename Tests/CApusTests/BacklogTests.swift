@@ -154,4 +154,37 @@ struct BacklogTests {
         }
         #expect(try #require(drained.take()) <= 4 << 20)
     }
+
+    private struct TopicHolder: @unchecked Sendable { let pointer: OpaquePointer }
+
+    @Test(arguments: [131_072, 131_073, 262_144, 4 << 20])
+    func `a topic's large message leaves room for control frames, too`(size: Int) async throws {
+        let topics = Box<TopicHolder>()
+        let payload = Array(Self.large.prefix(size))
+        var behaviour = CoreServer.Behaviour()
+        behaviour.onMessage = { connection, _, _ in
+            guard let topic = topics.take() else { return connection.abort() }
+            #expect(apus_topic_subscribe(topic.pointer, connection.pointer) == 0)
+            #expect(apus_topic_publish(topic.pointer, APUS_OPCODE_BINARY, payload, payload.count, 0) == 0)
+            #expect(apus_topic_publish(topic.pointer, APUS_OPCODE_BINARY, [7], 1, 0) == 0)
+            apus_topic_release(topic.pointer)
+        }
+        try await onThread { [behaviour] in
+            let server = try CoreServer({ $0.endpoint.outbound_limit = 64 << 20 }, behaviour)
+            defer { server.stop(deadline: 1) }
+            var loops: [OpaquePointer] = [server.loop]
+            guard let topic = apus_topic_new(&loops, 1) else { throw Client.Failure.ended }
+            topics.put(TopicHolder(pointer: topic))
+            let client = try Client.webSocket(port: server.port, receiveBuffer: Self.smallBuffer)
+            try client.send(.text("go"), Frame(Frame.Opcode.ping, [1]))
+            var pongs = 0
+            let isSame = try Self.readMessage(client) { _ in pongs += 1 } == payload
+            #expect(isSame)
+            #expect(pongs <= 1)
+            if size > 1 << 20 { #expect(pongs == 1) }
+            #expect(try Self.readMessage(client) { _ in pongs += 1 } == [7])
+            try client.send(.close(1000))
+            client.close()
+        }
+    }
 }

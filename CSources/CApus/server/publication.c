@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "apus/alloc.h"
+#include "server/frames.h"
 
 /* The message compressed with windows of one size. */
 typedef struct variant {
@@ -16,26 +17,34 @@ typedef struct variant {
 struct apus_publication {
     uint32_t references;
     apus_opcode opcode;
-    apus_buffer *frame;
-    size_t header_len;
+    apus_buffer *frame; /* or frames, not compressed */
+    apus_buffer *payload;
     uv_mutex_t lock; /* of the variants */
     variant variants[APUS_WINDOW_BITS_MOST + 1];
 };
 
-apus_publication *apus__publication_new(apus_buffer *frame, apus_opcode opcode, size_t header_len)
+apus_publication *apus__publication_new(apus_buffer *frame, apus_opcode opcode, const uint8_t *data, size_t len)
 {
     apus_publication *publication = apus_calloc(1, sizeof *publication);
     if (publication == NULL)
         return NULL;
-    if (uv_mutex_init(&publication->lock) != 0) {
-        apus_free(publication);
-        return NULL;
-    }
+    publication->payload = apus_buffer_new(len);
+    if (publication->payload == NULL)
+        goto free_publication;
+    if (uv_mutex_init(&publication->lock) != 0)
+        goto free_payload;
+    if (len != 0)
+        memcpy(publication->payload->data, data, len);
     publication->references = 1;
     publication->opcode = opcode;
     publication->frame = apus_buffer_retain(frame);
-    publication->header_len = header_len;
     return publication;
+
+free_payload:
+    apus_buffer_release(publication->payload);
+free_publication:
+    apus_free(publication);
+    return NULL;
 }
 
 apus_publication *apus__publication_retain(apus_publication *publication)
@@ -50,6 +59,7 @@ void apus__publication_release(apus_publication *publication)
         return;
     for (size_t bits = 0; bits <= APUS_WINDOW_BITS_MOST; bits++)
         apus_buffer_release(publication->variants[bits].frame);
+    apus_buffer_release(publication->payload);
     apus_buffer_release(publication->frame);
     uv_mutex_destroy(&publication->lock);
     apus_free(publication);
@@ -58,28 +68,20 @@ void apus__publication_release(apus_publication *publication)
 /* The whole frame, compressed; NULL where that is not worth while, or memory is out. */
 static apus_buffer *compress(const apus_publication *publication, apus_endpoint *endpoint, unsigned bits)
 {
-    const uint8_t *payload = publication->frame->data + publication->header_len;
-    size_t len = publication->frame->len - publication->header_len;
+    const apus_buffer *payload = publication->payload;
     apus_deflate_pool *pool = &endpoint->pool;
-    if (apus_deflate_pool_compress(pool, endpoint->config->compression.level, bits, payload, len) != APUS_OK)
+    unsigned level = endpoint->config->compression.level;
+    if (apus_deflate_pool_compress(pool, level, bits, payload->data, payload->len) != APUS_OK)
         return NULL;
-    if (pool->buffer.len >= len)
+    if (pool->buffer.len >= payload->len)
         return NULL;
-    uint8_t header[APUS_FRAME_HEADER_SIZE];
-    size_t header_len = apus_frame_encode(header, publication->opcode, true, pool->buffer.len);
-    header[0] |= APUS_FRAME_RSV1;
-    apus_buffer *frame = apus_buffer_new(header_len + pool->buffer.len);
-    if (frame == NULL)
-        return NULL;
-    memcpy(frame->data, header, header_len);
-    memcpy(frame->data + header_len, pool->buffer.data, pool->buffer.len);
-    return frame;
+    return apus__frames_new(publication->opcode, true, pool->buffer.data, pool->buffer.len);
 }
 
 apus_buffer *apus__publication_frame(apus_publication *publication, apus_connection *connection)
 {
     apus_compression *compression = connection->session.compression;
-    size_t len = publication->frame->len - publication->header_len;
+    size_t len = publication->payload->len;
     if (compression == NULL || len == 0 || len < apus_compression_threshold(compression))
         return publication->frame;
     unsigned bits = apus_compression_window_bits(compression);

@@ -8,9 +8,9 @@
 
 typedef struct apus_publication apus_publication;
 
-/* Keeps the whole frame, retaining it; `header_len` bytes of it are its header. One reference; NULL when memory is
- * out. Retaining, releasing and finding are for any thread. */
-apus_publication *apus__publication_new(apus_buffer *frame, apus_opcode opcode, size_t header_len);
+/* Keeps the message's frame, retaining it, and a copy of its payload. One reference; NULL when memory is out.
+ * Retaining, releasing and finding are for any thread. */
+apus_publication *apus__publication_new(apus_buffer *frame, apus_opcode opcode, const uint8_t *data, size_t len);
 
 apus_publication *apus__publication_retain(apus_publication *publication);
 void apus__publication_release(apus_publication *publication);

@@ -169,6 +169,13 @@ int apus_connection_send(apus_connection *connection, apus_opcode opcode, const 
     return APUS_OK;
 }
 
+/* A large message of a topic: its fragments follow one another through the backlog. */
+static void share_fragments(apus_connection *connection, apus_buffer *frames)
+{
+    if (apus__backlog_share(connection, frames) == APUS_OK)
+        apus__backlog_move(connection);
+}
+
 void apus__connection_share(apus_connection *connection, apus_buffer *frame)
 {
     if (APUS_UNLIKELY(!is_writable(connection)))
@@ -185,6 +192,8 @@ void apus__connection_share(apus_connection *connection, apus_buffer *frame)
         apus__backlog_hold_share(connection, frame);
     else if (APUS_UNLIKELY(apus__backlog_is_needed(connection)))
         apus__backlog_share(connection, frame);
+    else if (APUS_UNLIKELY(frame->len > APUS_BACKLOG_WINDOW + APUS_FRAME_HEADER_SIZE))
+        share_fragments(connection, frame);
     else
         apus__stream_share(&connection->stream, frame);
 }

@@ -5,6 +5,7 @@
 
 #include "apus/alloc.h"
 #include "server/connection.h"
+#include "server/frames.h"
 #include "server/publication.h"
 
 #define FIRST_CAPACITY 4
@@ -199,29 +200,16 @@ static int post(apus_topic *topic, apus_branch *branch, apus_buffer *frame, apus
     return APUS_OK;
 }
 
-static apus_buffer *make_frame(apus_opcode opcode, const uint8_t *data, size_t len)
-{
-    uint8_t header[APUS_FRAME_HEADER_SIZE];
-    size_t header_len = apus_frame_encode(header, opcode, true, len);
-    apus_buffer *frame = apus_buffer_new(header_len + len);
-    if (frame == NULL)
-        return NULL;
-    memcpy(frame->data, header, header_len);
-    if (len != 0)
-        memcpy(frame->data + header_len, data, len);
-    return frame;
-}
-
 int apus_topic_publish(apus_topic *topic, apus_opcode opcode, const uint8_t *data, size_t len, uint64_t except)
 {
-    apus_buffer *frame = make_frame(opcode, data, len);
+    apus_buffer *frame = apus__frames_new(opcode, false, data, len);
     if (frame == NULL)
         return APUS_ENOMEM;
     int error = APUS_OK;
     apus_publication *publication = NULL;
     /* Whoever subscribes and compresses from now on gets the message as it is, which is right as well. */
     if (__atomic_load_n(&topic->is_compressed, __ATOMIC_RELAXED)) {
-        publication = apus__publication_new(frame, opcode, frame->len - len);
+        publication = apus__publication_new(frame, opcode, data, len);
         error = publication == NULL ? APUS_ENOMEM : APUS_OK;
     }
     for (size_t i = 0; i < topic->branch_count && error == APUS_OK; i++) {
