@@ -28,7 +28,11 @@ extension WebSocketClient {
         public var subprotocols: [String] = []
         /// Whether to offer permessage-deflate (RFC 7692), and how to compress; off.
         public var compression = Compression.off
-        /// The proxy to go through, if any; not for Unix sockets.
+        /// TLS, for `wss`: whom to trust, and what to show; the roots of the operating system, and nothing. Its files
+        /// are read by each `connect`; connections with the same contents share their TLS sessions, so that a later one
+        /// needs fewer round trips.
+        public var tls = ClientTLSConfiguration()
+        /// The proxy to go through, if any; not for Unix sockets. TLS goes through it to the server.
         public var proxy: Proxy?
         /// Redirects (301, 302, 303, 307, 308) that are followed; 0. With more, the response is an error. A redirect
         /// from `wss` to `ws` is never followed, and another origin is told neither `Authorization` nor `Cookie`.

@@ -25,14 +25,16 @@ public enum WebSocketClient {
     ///
     /// - Parameters:
     ///   - url: `ws://host[:port][/path][?query]`, `wss://…`, or `ws+unix:///path/of/socket[:/path[?query]]`. Without a
-    ///     fragment (RFC 6455 §3); a user and password become `Authorization: Basic`, unless that field is set.
+    ///     fragment (RFC 6455 §3); a user and password become `Authorization: Basic`, unless that field is set. `wss`
+    ///     is TLS, to a server whose certificate is for the URL's host; its own port is 443.
     ///   - configuration: limits and timeouts, and what else to say in the opening handshake.
     ///   - eventLoop: where the connection is to live, if elsewhere than said above.
     ///   - logger: for what the caller is not told otherwise: a redirect that is followed.
     ///   - handler: has the connection for as long as it runs. The same can serve a server's connection.
     /// - Throws: what `handler` throws; or, before it runs, a ``WebSocketError``: `invalidArgument` (the URL, a
-    ///   field, a subprotocol), `invalidConfiguration`, `cannotConnect`, `timedOut`, `handshakeRefused`,
-    ///   `handshakeFailed`, `connectionLost`, `outOfResources`, or `cancelled`.
+    ///   field, a subprotocol), `invalidConfiguration`, `unreadableFile`, `cannotConnect`, `timedOut`,
+    ///   `untrustedCertificate`, `tlsFailure`, `handshakeRefused`, `handshakeFailed`, `connectionLost`,
+    ///   `outOfResources`, or `cancelled`.
     @concurrent
     public static func connect<Value: Sendable>(
         _ url: String,
@@ -43,21 +45,25 @@ public enum WebSocketClient {
     ) async throws -> Value {
         try configuration.validate()
         let url = try WebSocketURL(url)
+        // Before the loop is entered, as it reads files. A redirect may lead to wss.
+        let mayBeSecure = url.isSecure || configuration.maxRedirects > 0
+        let tls = mayBeSecure ? try TLSContext.shared(for: configuration.tls) : nil
         let loop = try eventLoop ?? EventLoop.current ?? ClientLoop.shared()
         return try await withTaskExecutorPreference(loop) {
-            let client = try await open(url, configuration, loop, logger)
+            let client = try await open(url, configuration, tls, loop, logger)
             return try await serve(client, handler)
         }
     }
 
     /// Opens a WebSocket, following redirects as far as it may.
     private static func open(
-        _ start: WebSocketURL, _ configuration: Configuration, _ loop: EventLoop, _ logger: Logger
+        _ start: WebSocketURL, _ configuration: Configuration, _ tls: TLSContext?, _ loop: EventLoop,
+        _ logger: Logger
     ) async throws(WebSocketError) -> ClientConnection {
         var url = start
         var request = ClientRequest(url, configuration)
         for redirects in 0... {
-            let client = try await ClientConnection(loop, configuration)
+            let client = try await ClientConnection(loop, configuration, tls)
             do throws(WebSocketError) {
                 try await client.open(request)
                 return client

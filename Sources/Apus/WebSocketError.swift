@@ -20,7 +20,7 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         public static let invalidConfiguration = Self(description: "invalidConfiguration")
         /// The connection is closed, or closing.
         public static let connectionClosed = Self(description: "connectionClosed")
-        /// The connection ended without a closing handshake.
+        /// The connection ended without a closing handshake; with TLS, perhaps because somebody has cut it.
         public static let connectionLost = Self(description: "connectionLost")
         /// The peer broke the protocol, or a limit; ``WebSocket/closeCode`` was sent to it.
         public static let protocolViolation = Self(description: "protocolViolation")
@@ -40,7 +40,7 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         public static let contentTooLarge = Self(description: "contentTooLarge")
         /// The content of a request is not of RFC 9112's form.
         public static let malformedContent = Self(description: "malformedContent")
-        /// TLS failed: no handshake that both sides take, a broken record, an end that may have been a cut.
+        /// TLS failed: no handshake that both sides take, a server without TLS, an alert, a broken record.
         public static let tlsFailure = Self(description: "tlsFailure")
         /// The peer's certificate is missing, expired, for another host, or not signed by anybody trusted.
         public static let untrustedCertificate = Self(description: "untrustedCertificate")

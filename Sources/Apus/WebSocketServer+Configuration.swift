@@ -83,7 +83,7 @@ extension WebSocketServer {
         public var trustedProxies: [String] = []
         /// Whether whoever connects over a Unix socket is such a proxy too; no.
         public var trustsUnixPeers = false
-        /// Whether connections begin with a header of the PROXY protocol; they do not.
+        /// Whether connections begin with a header of the PROXY protocol; they do not. Not together with ``tls``.
         public var proxyProtocol = ProxyProtocol.off
         /// The fields in which trusted proxies tell whom a request comes from; the three of `X-Forwarded-`.
         public var forwardedFields = ForwardedFields.xForwarded
@@ -162,6 +162,11 @@ extension WebSocketServer {
                 throw WebSocketError(
                     .invalidConfiguration,
                     "proxyProtocol is required, but of nobody: name the proxies in trustedProxies")
+            }
+            guard proxyProtocol == .off || tls == nil else {
+                throw WebSocketError(
+                    .invalidConfiguration,
+                    "proxyProtocol is not read before TLS yet: turn it off, or let the proxy end TLS and leave out tls")
             }
         }
     }

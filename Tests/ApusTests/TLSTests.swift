@@ -173,7 +173,7 @@ struct TLSTests {
                 try client.open()
                 client.close()
             }
-            #expect(await errors.take() == .tlsFailure)
+            #expect(await errors.take() == .connectionLost)
         }
         #expect(statistics.tlsTruncations == 1)
         #expect(statistics.connectionsLost == 1)

@@ -235,6 +235,18 @@ struct TrustedProxiesTests {
         #expect(code == .invalidConfiguration)
     }
 
+    @Test func `the PROXY protocol together with TLS is refused`() throws {
+        let certificate = try TestCertificate()
+        let tls = TLSConfiguration(certificates: [
+            .init(chain: .bytes(certificate.pem), key: .bytes(certificate.keyPEM))
+        ])
+        var configuration = WebSocketServer.Configuration.trusting("127.0.0.1", proxyProtocol: .required)
+        configuration.tls = tls
+        let error = #expect(throws: WebSocketError.self) { try makeServer(configuration) }
+        #expect(error?.code == .invalidConfiguration)
+        #expect(error?.message.contains("proxyProtocol is not read before TLS") == true)
+    }
+
     @Test func `whoever connects over a Unix socket is trusted where that is said`() async throws {
         let folder = try TemporaryFolder()
         defer { folder.remove() }

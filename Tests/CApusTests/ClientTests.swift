@@ -50,6 +50,77 @@ struct ClientTests {
         }
     }
 
+    // MARK: TLS
+
+    @Test(arguments: [0, 125, 900_000])
+    func `a message of any size comes back over TLS`(count: Int) async throws {
+        let message = (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7) }
+        try await onThread {
+            let tls = try TLSContexts()
+            let server = try CoreServer { $0.endpoint.tls = tls.server }
+            let client = try CoreClient(message: message, serverName: "localhost.", tls: tls.client)
+            defer { client.loop.free() }
+            #expect(client.run(port: server.port) == .ended(APUS_OK, echoed: message))
+            #expect(client.run(port: server.port) == .ended(APUS_OK, echoed: message))
+            let statistics = server.stop()
+            #expect(statistics.tls_handshakes == 2)
+            #expect(statistics.tls_resumptions == 1)
+            #expect(statistics.tls_truncations == 0)
+        }
+    }
+
+    @Test func `a certificate for another host ends the opening`() async throws {
+        try await onThread {
+            let tls = try TLSContexts()
+            let server = try CoreServer { $0.endpoint.tls = tls.server }
+            let client = try CoreClient(message: [], serverName: "other.example", tls: tls.client)
+            defer { client.loop.free() }
+            #expect(client.run(port: server.port) == .failed(APUS_EWRONGHOST))
+            #expect(server.stop().tls_failures == 1, "the alert has arrived")
+        }
+    }
+
+    @Test(arguments: [("", APUS_EHOST), (".", APUS_EHOST), (String(repeating: "a", count: 256), APUS_EHOST)])
+    func `a server's name that no certificate can have is refused at once`(name: String, error: apus_error)
+        async throws
+    {
+        try await onThread {
+            let tls = try TLSContexts()
+            let client = try CoreClient(message: [], serverName: name, tls: tls.client)
+            defer { client.loop.free() }
+            #expect(client.run(port: 1) == .refused(error))
+        }
+    }
+
+    @Test func `TLS without a context is refused at once`() async throws {
+        try await onThread {
+            let client = try CoreClient(message: [], serverName: "localhost")
+            defer { client.loop.free() }
+            #expect(client.run(port: 1) == .refused(APUS_EINVAL))
+        }
+    }
+
+    @Test func `without memory an attempt over TLS ends, and the next one is served`() async throws {
+        try await onThread {
+            let tls = try TLSContexts()
+            let server = try CoreServer { $0.endpoint.tls = tls.server }
+            defer { server.stop() }
+            let message = [UInt8](repeating: 7, count: 300_000)
+            let client = try CoreClient(message: message, serverName: "localhost", tls: tls.client)
+            defer { client.loop.free() }
+            let whole = CoreClient.End.ended(APUS_OK, echoed: message)
+            for nth in 1...200 as ClosedRange<UInt32> {
+                let end = client.run(port: server.port, failing: nth)
+                #expect(client.run(port: server.port) == whole)
+                if end == whole {
+                    #expect(nth > 8, "the client, its opening, its requests, its connection, its TLS")
+                    return
+                }
+            }
+            Issue.record("after two hundred allocations there is no end to them")
+        }
+    }
+
     @Test func `a client's connection cannot subscribe to a topic, whose frames are not masked`() async throws {
         let result = Mutex<CInt>(0)
         try await onThread {

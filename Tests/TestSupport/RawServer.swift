@@ -110,6 +110,24 @@ extension Client {
         return request
     }
 
+    /// Passes bytes on, both ways, up to the end of either side, or until `isCut` says so behind some bytes; then it
+    /// ends both.
+    public func relay(to other: Client, until isCut: () -> Bool = { false }) throws {
+        var sockets = [self, other].map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        var isOver = false
+        while !isOver {
+            guard poll(&sockets, 2, 20_000) > 0 else { throw Failure.timedOut }
+            for (socket, target) in zip(sockets, [other, self]) where socket.revents != 0 && !isOver {
+                let count = recv(socket.fd, &buffer, buffer.count, 0)
+                if count > 0 { try target.send(buffer.prefix(count)) }
+                isOver = count <= 0 || isCut()
+            }
+        }
+        finish()
+        other.finish()
+    }
+
     /// Reads one frame of a client, which must be masked, and unmasks it.
     public func readMaskedFrame() throws -> Frame {
         let head = try read(2)

@@ -31,6 +31,7 @@ static void free_if_done(apus_client *client)
         !apus_queue_is_empty(&client->endpoint.connections))
         return;
     client->on_stop(client->stop_context, &client->endpoint.statistics);
+    apus__endpoint_deinit(&client->endpoint);
     apus_free(client);
 }
 

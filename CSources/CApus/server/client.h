@@ -32,7 +32,8 @@ struct apus_opening {
     apus_connection *connection; /* in the later stages */
     apus_bytes connect_request;  /* the proxy's; empty without one */
     apus_bytes request;
-    apus_bytes protocols; /* those offered, as in the request */
+    apus_bytes protocols;   /* those offered, as in the request */
+    apus_bytes server_name; /* with a zero at its end; empty without TLS */
     apus_bytes received;
     apus_head_scanner scanner;
     size_t head_len; /* of the answer that refuses; its content stands behind it in `received` */

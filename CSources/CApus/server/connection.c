@@ -185,7 +185,7 @@ static void on_end(apus_stream *stream, int error)
         return;
     }
     if (connection->phase == PHASE_OPENING) {
-        apus__opening_end(connection, APUS_ELOST);
+        apus__opening_end(connection, error == 0 && apus__stream_is_truncated(stream) ? APUS_ETRUNCATED : APUS_ELOST);
         return;
     }
     bool is_truncated = error == 0 && connection->phase == PHASE_OPEN && apus__stream_is_truncated(stream);
@@ -199,6 +199,10 @@ static void on_end(apus_stream *stream, int error)
 static void on_fail(apus_stream *stream, int error)
 {
     apus_connection *connection = connection_of(stream);
+    if (connection->phase == PHASE_OPENING) {
+        apus__opening_end(connection, error);
+        return;
+    }
     if (connection->phase == PHASE_OPEN)
         APUS_COUNT(connection->endpoint->statistics.connections_lost, 1);
     apus__backlog_drop(connection);
@@ -288,7 +292,8 @@ int apus__connection_open(apus_endpoint *endpoint, int fd, apus_opening *opening
     apus__connection_set_timeout(connection, endpoint->config->handshake_timeout);
     APUS_COUNT(endpoint->statistics.connections_accepted, opening == NULL ? 1 : 0);
     APUS_COUNT(endpoint->statistics.connections_now, 1);
-    if (endpoint->tls != NULL && apus__stream_secure(&connection->stream, endpoint->tls, NULL) != APUS_OK) {
+    bool is_secure = opening == NULL && endpoint->tls != NULL; /* a client's may have to pass a proxy first */
+    if (is_secure && apus__stream_secure(&connection->stream, endpoint->tls, NULL) != APUS_OK) {
         APUS_COUNT(endpoint->statistics.memory_errors, 1);
         apus__connection_drop(connection, APUS_ENOMEM);
     }

@@ -1,4 +1,5 @@
-/* A client's opening handshake, step by step: a connected socket, the proxy's answer, the server's answer.
+/* A client's opening handshake, step by step: a connected socket, the proxy's answer, the server's answer. TLS begins
+ * before the request to the server, which waits in the stream until TLS's own handshake is done.
  *
  *   CONNECT --socket--> PROXY --2xx--> ANSWER --101--> open
  *      |                  |              |
@@ -17,6 +18,9 @@
 
 /* Answers 1xx (RFC 9110 §15.2) that may come before the one that counts. */
 #define MOST_INTERIM_ANSWERS 8
+
+/* Bytes of a server's name (RFC 1035 §2.3.4). */
+#define MOST_SERVER_NAME 255
 
 static apus_text text_of(const apus_bytes *bytes)
 {
@@ -39,6 +43,7 @@ void apus__opening_free(apus_opening *opening)
     apus_bytes_deinit(&opening->connect_request);
     apus_bytes_deinit(&opening->request);
     apus_bytes_deinit(&opening->protocols);
+    apus_bytes_deinit(&opening->server_name);
     apus_bytes_deinit(&opening->received);
     apus_free(opening);
 }
@@ -78,8 +83,10 @@ void apus_opening_cancel(apus_opening *opening)
 
 static void fail(apus_opening *opening, int error)
 {
+    const apus_tls *tls = apus_connection_tls(opening->connection);
+    const char *words = tls == NULL ? "" : apus_tls_words(tls); /* static, and empty unless TLS has failed */
     APUS_COUNT(opening->client->endpoint.statistics.handshakes_refused, 1);
-    apus__opening_fail(opening, &(apus_failure){.error = error, .cause = "", .has_connected = true});
+    apus__opening_fail(opening, &(apus_failure){.error = error, .cause = words, .has_connected = true});
 }
 
 /* Joins the chunks of a refusal's content in place, as far as they are well-formed; returns the length. */
@@ -140,6 +147,20 @@ static void send_request(apus_opening *opening, const apus_bytes *request)
         fail(opening, APUS_ENOMEM);
 }
 
+/* The way to the server is free: what goes there begins with TLS, if it speaks that. */
+static void begin_request(apus_opening *opening)
+{
+    const char *name = (const char *)opening->server_name.data;
+    opening->stage = STAGE_ANSWER;
+    int error = APUS_OK;
+    if (name != NULL)
+        error = apus__stream_secure(&opening->connection->stream, opening->client->endpoint.tls, name);
+    if (error == APUS_OK)
+        send_request(opening, &opening->request);
+    else
+        fail(opening, error);
+}
+
 static void on_connect(void *context, int fd, int error, int system)
 {
     apus_opening *opening = context;
@@ -153,9 +174,26 @@ static void on_connect(void *context, int fd, int error, int system)
         apus__opening_fail(opening, &(apus_failure){.error = error, .cause = cause});
         return;
     }
-    bool has_proxy = opening->connect_request.len != 0;
-    opening->stage = has_proxy ? STAGE_PROXY : STAGE_ANSWER;
-    send_request(opening, has_proxy ? &opening->connect_request : &opening->request);
+    if (opening->connect_request.len == 0) {
+        begin_request(opening);
+        return;
+    }
+    opening->stage = STAGE_PROXY;
+    send_request(opening, &opening->connect_request);
+}
+
+/* Keeps the name for TLS, without the dot that a host may end with: neither SNI nor certificates know it. */
+static int keep_server_name(apus_opening *opening, const char *name)
+{
+    size_t len = strlen(name);
+    if (opening->client->endpoint.tls == NULL)
+        return APUS_EINVAL;
+    if (len != 0 && name[len - 1] == '.')
+        len--;
+    if (len == 0 || len > MOST_SERVER_NAME)
+        return APUS_EHOST;
+    int error = apus_bytes_append(&opening->server_name, name, len);
+    return error == APUS_OK ? apus_bytes_append(&opening->server_name, "", 1) : error;
 }
 
 /* Writes both requests before anything is connected: what is wrong with them is the caller's fault, and told at once.
@@ -174,6 +212,8 @@ static int write_requests(apus_opening *opening, const apus_destination *destina
     if (error == APUS_OK && destination->proxied.len != 0)
         error = apus_handshake_write_connect(&opening->connect_request, destination->proxied, destination->proxy_fields,
                                              destination->proxy_field_count);
+    if (error == APUS_OK && destination->server_name != NULL)
+        error = keep_server_name(opening, destination->server_name);
     return error;
 }
 
@@ -271,8 +311,7 @@ static void handle_proxy_answer(apus_opening *opening, const apus_response *resp
         return;
     }
     opening->received.len = 0;
-    opening->stage = STAGE_ANSWER;
-    send_request(opening, &opening->request);
+    begin_request(opening);
 }
 
 /* What the answer says of permessage-deflate (RFC 7692 §7.1), which goes into effect at once. */

@@ -26,11 +26,14 @@ final class ClientConnection: Sendable {
         return opened
     }
 
-    /// `apus_client_open`; to be followed by ``stop()``.
-    init(_ loop: EventLoop, _ configuration: WebSocketClient.Configuration) async throws(WebSocketError) {
+    /// `apus_client_open`; to be followed by ``stop()``. Without `tls` it cannot open a `wss` URL.
+    init(
+        _ loop: EventLoop, _ configuration: WebSocketClient.Configuration, _ tls: TLSContext?
+    ) async throws(WebSocketError) {
         let made: Result<Pointer, WebSocketError> = await loop.run {
             var client: OpaquePointer?
             var config = apus_client_config(configuration)
+            config.endpoint.tls = tls?.pointer
             let error = apus_client_open(&client, loop.handle.pointer, &config, lastID.pointer, nil)
             guard error == 0, let client else { return .failure(WebSocketError(core: error)) }
             return .success(Pointer(pointer: client))
@@ -44,9 +47,6 @@ final class ClientConnection: Sendable {
 
     /// Connects, and does the opening handshake; ``socket`` is open then.
     func open(_ request: ClientRequest) async throws(WebSocketError) {
-        guard !request.url.isSecure else {
-            throw WebSocketError(.cannotConnect, "\(request.url) needs TLS, which there is none of here; use ws")
-        }
         let wait = Wait()
         let result = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in

@@ -23,15 +23,23 @@ extension ClientRequest {
     ) -> T {
         let (host, port, isUnix, proxied) = connection
         return host.withCString { host in
-            withText(proxied) { proxied in
-                (proxy?.headerFields ?? [:]).withTexts { fields in
-                    var destination = apus_destination(
-                        host: host, port: UInt16(port), is_unix: isUnix, offer: offer, proxied: proxied,
-                        proxy_fields: fields.baseAddress, proxy_field_count: fields.count)
-                    return body(&destination)
+            withServerName { serverName in
+                withText(proxied) { proxied in
+                    (proxy?.headerFields ?? [:]).withTexts { fields in
+                        var destination = apus_destination(
+                            host: host, port: UInt16(port), is_unix: isUnix, server_name: serverName, offer: offer,
+                            proxied: proxied, proxy_fields: fields.baseAddress, proxy_field_count: fields.count)
+                        return body(&destination)
+                    }
                 }
             }
         }
+    }
+
+    /// The URL's host, where it asks for TLS.
+    private func withServerName<T>(_ body: (UnsafePointer<CChar>?) -> T) -> T {
+        guard url.isSecure, case .tcp(let host, _) = url.place else { return body(nil) }
+        return host.withCString(body)
     }
 
     /// What to connect to, and what a proxy is asked to connect to; the latter is empty where there is none.
@@ -99,13 +107,33 @@ extension WebSocketError {
                 .handshakeRefused, "\(request.url) answered the opening handshake with \(status)", response: response)
         case APUS_ELOST:
             self.init(.connectionLost, "\(place) ended the connection before it had answered the opening handshake")
+        case APUS_ETRUNCATED:
+            self.init(
+                .connectionLost,
+                "\(request.url) ended the connection in the middle of TLS, before it had answered the opening handshake"
+            )
         case APUS_ENOMEM: self.init(core: failure.error)
         case APUS_ECLOSED: self = .cancelledConnecting
         default:
             let words = String(cString: apus_error_message(failure.error))
+            let tls = WebSocketError(core: failure.error)
+            if tls.code == .untrustedCertificate || tls.code == .tlsFailure {
+                let hint = Self.tlsHints[failure.error].map { "; \($0)" } ?? ""
+                let reason = cause.isEmpty ? words : "\(words) (\(cause))"
+                self.init(tls.code, "TLS with \(request.url) failed: \(reason)\(hint)")
+                return
+            }
             self.init(.handshakeFailed, "the answer of \(place) to the opening handshake is not valid: \(words)")
         }
     }
+}
+
+extension WebSocketError {
+    /// What to do about a TLS that failed, beyond what the error's own words say.
+    private static let tlsHints: [CInt: String] = [
+        APUS_ENOTTLS.rawValue: "a server without TLS has a ws URL, or another port",
+        APUS_EUNTRUSTED.rawValue: "if it is one of yours, name its root in the configuration's tls.trust",
+    ]
 }
 
 extension Response {

@@ -1,4 +1,5 @@
 import CApus
+import Synchronization
 
 /// Owns a reference to an `apus_tls_context`: certificates and trust, ready for connections.
 final class TLSContext: Sendable {
@@ -19,22 +20,24 @@ final class TLSContext: Sendable {
         try self.init(material)
     }
 
-    /// A client's; reads its files. Sessions are kept in it, so that the next connection may take them up.
-    convenience init(_ configuration: ClientTLSConfiguration) throws(WebSocketError) {
-        var certificates: [TLSMaterial.Certificate] = []
-        if let certificate = configuration.certificate { certificates = [try .init(certificate)] }
-        var material = TLSMaterial(role: APUS_ROLE_CLIENT, certificates: certificates)
-        material.protocols = configuration.applicationProtocols
-        switch configuration.trust {
-        case .system: break
-        case .systemAnd(let roots): material.roots = try roots.contents()
-        case .only(let roots):
-            material.trustsSystem = false
-            material.roots = try roots.contents()
-        case .everyone: material.verification = APUS_TLS_VERIFY_NONE
+    /// A client's, the same one for as long as its files and settings are: the system's roots are many, and sessions
+    /// are kept in it, so that the next connection may take them up. Reads the files at each call.
+    static func shared(for configuration: ClientTLSConfiguration) throws(WebSocketError) -> TLSContext {
+        let material = try TLSMaterial(configuration)
+        if let known = clients.withLock({ $0.first { $0.material == material } }) { return known.context }
+        let context = try TLSContext(material)
+        return clients.withLock { clients in
+            // Somebody else may have been faster.
+            if let known = clients.first(where: { $0.material == material }) { return known.context }
+            if clients.count == mostClients { clients.removeFirst() }
+            clients.append((material, context))
+            return context
         }
-        try self.init(material)
     }
+
+    /// Contexts of clients that are kept; few processes have more than one.
+    private static let mostClients = 8
+    private static let clients = Mutex<[(material: TLSMaterial, context: TLSContext)]>([])
 
     private init(_ material: TLSMaterial) throws(WebSocketError) {
         switch material.makeContext() {
@@ -50,8 +53,8 @@ final class TLSContext: Sendable {
 }
 
 /// What a context is made of, read from wherever it was.
-private struct TLSMaterial {
-    struct Certificate {
+private struct TLSMaterial: Hashable {
+    struct Certificate: Hashable {
         let chain: [UInt8]
         let key: [UInt8]
         /// For errors.
@@ -84,6 +87,23 @@ private struct TLSMaterial {
         self.certificates = certificates
         verification = config.verification
         trustsSystem = config.trusts_system
+    }
+
+    /// A client's; reads its files.
+    init(_ configuration: ClientTLSConfiguration) throws(WebSocketError) {
+        try configuration.applicationProtocols.validate()
+        var certificates: [Certificate] = []
+        if let certificate = configuration.certificate { certificates = [try .init(certificate)] }
+        self.init(role: APUS_ROLE_CLIENT, certificates: certificates)
+        protocols = configuration.applicationProtocols
+        switch configuration.trust {
+        case .system: break
+        case .systemAnd(let roots): self.roots = try roots.contents()
+        case .only(let roots):
+            trustsSystem = false
+            self.roots = try roots.contents()
+        case .everyone: verification = APUS_TLS_VERIFY_NONE
+        }
     }
 
     mutating func verify(_ verification: apus_tls_verification, roots: [UInt8]) {
@@ -162,7 +182,14 @@ extension TLSConfiguration {
                 .invalidConfiguration,
                 "TLS takes from 1 to \(APUS_TLS_MOST_CERTIFICATES) certificates, not \(certificates.count)")
         }
-        guard applicationProtocols.allSatisfy({ (1...255).contains($0.utf8.count) }) else {
+        try applicationProtocols.validate()
+    }
+}
+
+extension [String] {
+    /// As names of protocols for ALPN (RFC 7301 §3.1).
+    fileprivate func validate() throws(WebSocketError) {
+        guard allSatisfy({ (1...255).contains($0.utf8.count) }) else {
             throw WebSocketError(.invalidConfiguration, "the name of an application protocol takes 1 to 255 bytes")
         }
     }

@@ -15,12 +15,17 @@ struct ConformanceClient {
     let suite: String
     let configuration: WebSocketClient.Configuration
 
-    static func main() async throws {
+    static func main() async {
         guard let url = getenv("AUTOBAHN_URL") else {
             print("conformance-client: set AUTOBAHN_URL to the suite's address, such as ws://127.0.0.1:9001")
             exit(2)
         }
-        try await ConformanceClient(suite: String(cString: url)).run()
+        do {
+            try await ConformanceClient(suite: String(cString: url)).run()
+        } catch {
+            print("conformance-client: \(error)")
+            exit(1)
+        }
     }
 
     init(suite: String) {

@@ -22,6 +22,7 @@ final class CoreClient: @unchecked Sendable {
     private let hasEnded = Blocker()
     private let hasStopped = Blocker()
     private let message: [UInt8]
+    private let serverName: String?
     private let onOpen: @Sendable (_ connection: OpaquePointer, _ loop: OpaquePointer) -> Void
 
     private struct State {
@@ -29,17 +30,23 @@ final class CoreClient: @unchecked Sendable {
         var echoed: [UInt8]?
     }
 
+    /// - Parameters:
+    ///   - serverName: what the server's certificate must be for; without it there is no TLS.
+    ///   - tls: a client's context.
     init(
-        message: [UInt8], onOpen: @escaping @Sendable (OpaquePointer, OpaquePointer) -> Void = { _, _ in },
+        message: [UInt8], serverName: String? = nil, tls: OpaquePointer? = nil,
+        onOpen: @escaping @Sendable (OpaquePointer, OpaquePointer) -> Void = { _, _ in },
         _ change: (inout apus_client_config) -> Void = { _ in }
     ) throws {
         loop = try CoreLoop()
         self.message = message
+        self.serverName = serverName
         self.onOpen = onOpen
         lastID.initialize(to: 0)
         apus_client_config_init(config)
         config.pointee.endpoint.callbacks = Self.callbacks
         config.pointee.opening = Self.openingCallbacks
+        config.pointee.endpoint.tls = tls
         change(&config.pointee)
     }
 
@@ -92,19 +99,25 @@ final class CoreClient: @unchecked Sendable {
         let error = host.withCString { host in
             target.withCString { target in
                 empty.withCString { empty in
-                    let nothing = apus_text(data: empty, len: 0)
-                    var destination = apus_destination(
-                        host: host, port: UInt16(port), is_unix: false,
-                        offer: apus_handshake_offer(
-                            host: apus_text(data: host, len: 9), target: apus_text(data: target, len: 1),
-                            protocols: nothing, extensions: nothing, fields: nil, field_count: 0),
-                        proxied: nothing, proxy_fields: nil, proxy_field_count: 0)
-                    var opening: OpaquePointer?
-                    return apus_client_connect(client, &destination, context, &opening)
+                    withServerName { serverName in
+                        let nothing = apus_text(data: empty, len: 0)
+                        var destination = apus_destination(
+                            host: host, port: UInt16(port), is_unix: false, server_name: serverName,
+                            offer: apus_handshake_offer(
+                                host: apus_text(data: host, len: 9), target: apus_text(data: target, len: 1),
+                                protocols: nothing, extensions: nothing, fields: nil, field_count: 0),
+                            proxied: nothing, proxy_fields: nil, proxy_field_count: 0)
+                        var opening: OpaquePointer?
+                        return apus_client_connect(client, &destination, context, &opening)
+                    }
                 }
             }
         }
         if error != 0 { end(.refused(apus_error(rawValue: error))) }
+    }
+
+    private func withServerName<T>(_ body: (UnsafePointer<CChar>?) -> T) -> T {
+        serverName.map { $0.withCString(body) } ?? body(nil)
     }
 
     private func end(_ end: End) {

@@ -31,9 +31,11 @@ typedef struct apus_opened {
 
 /* Why a WebSocket has not opened. */
 typedef struct apus_failure {
-    int error;          /* from the table */
-    const char *cause;  /* the system's words behind APUS_ERESOLVE, APUS_ECONNECT and APUS_ETIMEDOUT; perhaps empty */
-    bool has_connected; /* it is not for want of a connection */
+    int error; /* from the table */
+    /* The system's words behind APUS_ERESOLVE, APUS_ECONNECT and APUS_ETIMEDOUT, OpenSSL's behind a failure of TLS;
+     * perhaps empty. */
+    const char *cause;
+    bool has_connected;                      /* it is not for want of a connection */
     const apus_response *_Nullable response; /* the answer of APUS_ESTATUS and APUS_ETUNNEL; else NULL */
     const uint8_t *_Nullable body;           /* of the answer, as much as has come within the limit */
     size_t body_len;
@@ -64,6 +66,9 @@ typedef struct apus_destination {
     const char *host; /* a numeric address or a name to connect to, be it the proxy's; or the path of a Unix socket */
     uint16_t port;
     bool is_unix;
+    /* For TLS, by the endpoint's context: the name or numeric address that the server's certificate must be for. NULL:
+     * no TLS. A dot at its end is left out (RFC 6066 §3). */
+    const char *_Nullable server_name;
     apus_handshake_offer offer; /* but for `extensions`, which the client's compression says */
     apus_text proxied;          /* host and port that the proxy is asked to CONNECT to; empty where there is none */
     const apus_field *_Nullable proxy_fields; /* for the proxy alone */
@@ -77,7 +82,8 @@ int apus_client_open(apus_client *_Nullable *_Nonnull out, apus_loop *loop, cons
 
 /* Starts to open a WebSocket. `out` is valid until one of the opening's callbacks is called with `context`, or it is
  * cancelled. APUS_OK, APUS_ENOMEM, or what apus_handshake_write_request and apus_handshake_write_connect say of the
- * destination, or APUS_ECLOSED for a client that was stopped. */
+ * destination, APUS_EHOST for a server's name that is empty or longer than 255 bytes, APUS_EINVAL for one without a TLS
+ * context, or APUS_ECLOSED for a client that was stopped. */
 int apus_client_connect(apus_client *client, const apus_destination *destination, void *_Nullable context,
                         apus_opening *_Nullable *_Nonnull out);
 

@@ -36,7 +36,9 @@ typedef struct apus_endpoint_config {
     size_t inbound_limit;       /* bytes of messages not taken yet, past which reading stops */
     size_t outbound_limit;      /* bytes queued for a peer, past which the policy applies */
     apus_slow_consumer slow_consumer;
-    apus_tls_context *_Nullable tls; /* a server's, which its endpoints retain; NULL: connections speak no TLS */
+    /* Retained by each endpoint. A server's connections speak TLS unless it is NULL, a client's where the destination
+     * says so. */
+    apus_tls_context *_Nullable tls;
     apus_connection_callbacks callbacks;
 } apus_endpoint_config;
 
