@@ -20,6 +20,7 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "Apus", targets: ["Apus"]),
+        .library(name: "ApusTesting", targets: ["ApusTesting"]),
         .executable(name: "chat", targets: ["Chat"]),
         .executable(name: "echo-server", targets: ["EchoServer"]),
         .executable(name: "core-echo", targets: ["CoreEcho"]),
@@ -77,6 +78,14 @@ let package = Package(
         ),
 
         // What is built on it.
+        .target(
+            name: "ApusTesting",
+            dependencies: [
+                "Apus",
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swiftSettings + [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
+        ),
         .executableTarget(
             name: "Chat",
             dependencies: [
@@ -130,6 +139,15 @@ let package = Package(
                 .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "ApusTestingTests",
+            dependencies: [
+                "Apus",
+                "ApusTesting",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             swiftSettings: swiftSettings
         ),

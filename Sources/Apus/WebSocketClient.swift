@@ -88,8 +88,16 @@ public enum WebSocketClient {
     private static func serve<Value: Sendable>(
         _ client: ClientConnection, _ handler: @escaping Handler<Value>
     ) async throws -> Value {
-        let socket = client.socket
-        let outcome: Result<Value, any Error> = await withTaskCancellationHandler {
+        let outcome = await attend(client.socket, handler)
+        await client.stop()
+        return try outcome.get()
+    }
+
+    /// Runs the handler of either end of a connection, and starts to close by how it ends. On the loop.
+    static func attend<Value: Sendable>(
+        _ socket: WebSocket, _ handler: @escaping Handler<Value>
+    ) async -> Result<Value, any Error> {
+        await withTaskCancellationHandler {
             socket.handlerJob = socket.eventLoop.handle.runningJob
             defer { socket.handlerJob = nil }
             do {
@@ -103,8 +111,6 @@ public enum WebSocketClient {
         } onCancel: {
             socket.onLoop { socket.startClosing(.goingAway) }
         }
-        await client.stop()
-        return try outcome.get()
     }
 }
 

@@ -4,6 +4,7 @@
 
 #include "../../CSources/CApus/net/connect.h"
 #include "../../CSources/CApus/net/outbound.h"
+#include "../../CSources/CApus/net/pipe.h"
 #include "../../CSources/CApus/net/random.h"
 #include "../../CSources/CApus/net/wheel.h"
 

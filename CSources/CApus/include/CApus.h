@@ -7,6 +7,7 @@
 #include "apus/endpoint.h"
 #include "apus/listener.h"
 #include "apus/loop.h"
+#include "apus/pair.h"
 #include "apus/socket.h"
 #include "apus/statistics.h"
 #include "apus/tls.h"

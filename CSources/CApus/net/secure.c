@@ -148,7 +148,7 @@ void apus__secure_receive(apus_stream *stream, size_t count)
         if (len == 0)
             return;
         stream->callbacks->on_read(stream, loop->read_buffer, (size_t)len);
-        if (stream->fd < 0)
+        if (!stream->is_open)
             return;
     }
 }

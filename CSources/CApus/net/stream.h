@@ -1,4 +1,5 @@
-/* Bytes both ways over a connected socket, on a loop: read into the loop's buffer, written through its cork. */
+/* Bytes both ways over a connected socket, or a pipe in memory, on a loop: read into the loop's buffer, written through
+ * its cork. */
 #ifndef APUS_STREAM_H
 #define APUS_STREAM_H
 
@@ -12,6 +13,7 @@
 #include "apus/statistics.h"
 #include "net/loop.h"
 #include "net/outbound.h"
+#include "net/pipe.h"
 #include "net/secure.h"
 
 /* Adds to a counter that other threads may read meanwhile. */
@@ -37,21 +39,31 @@ struct apus_stream {
     const apus_stream_callbacks *callbacks;
     apus_statistics *statistics;
     apus_secure *secure; /* NULL: no TLS */
-    int fd;              /* -1 once closed */
+    apus_pipe *pipe;     /* NULL: a socket; else the stream's own */
+    int fd;              /* -1 without a socket */
     int error;           /* of a write that failed; told to on_end in the next flush */
+    bool is_open;
+    bool is_plain; /* a socket, without TLS */
     bool is_reading;
     bool is_waiting_to_write;
     bool is_finishing; /* the sending direction ends once all is sent */
     bool is_finished;
     apus_queue dirty;
     apus_outbound outbound;
-    uv_poll_t poll;
+    union {
+        uv_poll_t poll;
+        uv_idle_t idle; /* a pipe's: each turn of the loop in which it is ready */
+    };
 };
 
 /* Takes over `fd`, a connected, non-blocking socket, and starts to read. APUS_OK, or a negative errno, and then the
  * descriptor is still the caller's. */
 int apus__stream_open(apus_stream *stream, apus_loop *loop, int fd, const apus_stream_callbacks *callbacks,
                       apus_statistics *statistics);
+
+/* The same for one end of a pipe, which it takes over. Both ends are to live on one loop. */
+void apus__stream_open_pipe(apus_stream *stream, apus_loop *loop, apus_pipe *pipe,
+                            const apus_stream_callbacks *callbacks, apus_statistics *statistics);
 
 /* Makes an open stream speak TLS from here on: a client's with the host that the certificate must be for, a server's
  * with NULL. What is written before the handshake is done waits. APUS_OK, APUS_EINVAL or APUS_ENOMEM. */
@@ -60,7 +72,7 @@ int apus__stream_secure(apus_stream *stream, apus_tls_context *context, const ch
 /* Whether the peer has not said that it was the end: what came may have been cut by somebody else. */
 bool apus__stream_is_truncated(const apus_stream *stream);
 
-/* Closes the descriptor at once and drops what was not sent; `on_close` follows in a later turn. */
+/* Closes the transport at once and drops what was not sent; `on_close` follows in a later turn. */
 void apus__stream_close(apus_stream *stream);
 
 /* Reads on, or stops, so that TCP itself holds the peer back. */
@@ -98,7 +110,8 @@ void apus__stream_fail(apus_stream *stream, int error);
 /* Ends the sending direction once all is sent (TCP's FIN). */
 void apus__stream_finish(apus_stream *stream);
 
-/* For TLS (secure.c): sends pieces as they are, and returns how many bytes left; asks for writability
+/* For TLS (secure.c): sends pieces as they are, and returns how many bytes left, 0 also where the socket is full or the
+ * stream failed; asks for writability
  * while ciphertext is pending; sees to it that the stream is flushed; drops all that waits. */
 size_t apus__stream_transmit(apus_stream *stream, struct iovec *pieces, int count);
 void apus__stream_await_writability(apus_stream *stream);

@@ -17,12 +17,15 @@ static apus_masking_key make_key(void *context)
     return apus__random_key(context);
 }
 
-/* All clients of a loop take their keys from the same supply. */
-static apus_random *find_random(apus_loop *loop)
+int apus__client_set_keys(apus_session_config *config, apus_loop *loop)
 {
     if (loop->random == NULL)
         loop->random = apus_calloc(1, sizeof *loop->random);
-    return loop->random;
+    if (loop->random == NULL)
+        return APUS_ENOMEM;
+    config->make_key = make_key;
+    config->context = loop->random;
+    return APUS_OK;
 }
 
 static void free_if_done(apus_client *client)
@@ -49,15 +52,14 @@ static void on_forget(apus_endpoint *endpoint)
 int apus_client_open(apus_client **out, apus_loop *loop, const apus_client_config *config, uint64_t *last_id,
                      void *context)
 {
-    apus_random *random = find_random(loop);
     apus_client *client = apus_calloc(1, sizeof *client);
-    if (client == NULL || random == NULL) {
+    if (client == NULL)
+        return APUS_ENOMEM;
+    client->config = *config;
+    if (apus__client_set_keys(&client->config.endpoint.session, loop) != APUS_OK) {
         apus_free(client);
         return APUS_ENOMEM;
     }
-    client->config = *config;
-    client->config.endpoint.session.make_key = make_key;
-    client->config.endpoint.session.context = random;
     apus_queue_init(&client->openings);
     apus__endpoint_init(&client->endpoint, loop, &client->config.endpoint, last_id, context);
     client->endpoint.on_forget = on_forget;

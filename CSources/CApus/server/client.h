@@ -43,6 +43,9 @@ struct apus_opening {
     char key[APUS_KEY_SIZE];
 };
 
+/* Masks from now on, with keys of the one supply that all clients of a loop share. APUS_OK or APUS_ENOMEM. */
+int apus__client_set_keys(apus_session_config *config, apus_loop *loop);
+
 /* Takes a new opening to where it waits for its connection (opening.c). */
 int apus__opening_start(apus_opening *opening, const apus_destination *destination);
 

@@ -263,9 +263,31 @@ void apus__connection_begin(apus_connection *connection)
     apus__stream_set_reading(&connection->stream, true);
 }
 
-int apus__connection_open(apus_endpoint *endpoint, int fd, apus_opening *opening)
+apus_connection *apus__connection_new(apus_endpoint *endpoint)
 {
     apus_connection *connection = apus_calloc(1, sizeof *connection);
+    if (connection == NULL)
+        return NULL;
+    connection->endpoint = endpoint;
+    connection->small_end = endpoint->config->session.role == APUS_ROLE_SERVER ? APUS_CONTROL_PAYLOAD_SIZE + 1 : 0;
+    apus_session_init(&connection->session, &endpoint->config->session);
+    return connection;
+}
+
+/* The stream is open: from here on the endpoint has the connection. */
+static void join(apus_connection *connection, enum connection_phase phase)
+{
+    apus_endpoint *endpoint = connection->endpoint;
+    connection->id = __atomic_add_fetch(endpoint->last_id, 1, __ATOMIC_RELAXED);
+    connection->phase = (uint8_t)phase;
+    apus__timer_init(&connection->timer, on_timer);
+    apus_queue_append(&endpoint->connections, &connection->node);
+    APUS_COUNT(endpoint->statistics.connections_now, 1);
+}
+
+int apus__connection_open(apus_endpoint *endpoint, int fd, apus_opening *opening)
+{
+    apus_connection *connection = apus__connection_new(endpoint);
     if (connection == NULL)
         return APUS_ENOMEM;
     int error = APUS_ENOMEM;
@@ -279,19 +301,12 @@ int apus__connection_open(apus_endpoint *endpoint, int fd, apus_opening *opening
     if (error != APUS_OK)
         goto free_request;
 
-    connection->endpoint = endpoint;
-    connection->id = __atomic_add_fetch(endpoint->last_id, 1, __ATOMIC_RELAXED);
     if (opening != NULL)
         opening->connection = connection;
     connection->opening = opening;
-    connection->phase = opening == NULL ? PHASE_HEAD : PHASE_OPENING;
-    connection->small_end = endpoint->config->session.role == APUS_ROLE_SERVER ? APUS_CONTROL_PAYLOAD_SIZE + 1 : 0;
-    apus_session_init(&connection->session, &endpoint->config->session);
-    apus__timer_init(&connection->timer, on_timer);
-    apus_queue_append(&endpoint->connections, &connection->node);
+    join(connection, opening == NULL ? PHASE_HEAD : PHASE_OPENING);
     apus__connection_set_timeout(connection, endpoint->config->handshake_timeout);
     APUS_COUNT(endpoint->statistics.connections_accepted, opening == NULL ? 1 : 0);
-    APUS_COUNT(endpoint->statistics.connections_now, 1);
     bool is_secure = opening == NULL && endpoint->tls != NULL; /* a client's may have to pass a proxy first */
     if (is_secure && apus__stream_secure(&connection->stream, endpoint->tls, NULL) != APUS_OK) {
         APUS_COUNT(endpoint->statistics.memory_errors, 1);
@@ -304,4 +319,12 @@ free_request:
 free_connection:
     apus_free(connection);
     return error;
+}
+
+void apus__connection_open_pipe(apus_connection *connection, apus_pipe *pipe)
+{
+    apus_endpoint *endpoint = connection->endpoint;
+    apus__stream_open_pipe(&connection->stream, endpoint->loop, pipe, &stream_callbacks, &endpoint->statistics);
+    join(connection, PHASE_OPENING);
+    apus__connection_begin(connection);
 }

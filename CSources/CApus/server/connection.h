@@ -76,6 +76,13 @@ int apus__connection_set_compression(apus_connection *connection, const apus_def
  * APUS_ENOMEM or a negative errno; then `fd` is still the caller's. */
 int apus__connection_open(apus_endpoint *endpoint, int fd, apus_opening *opening);
 
+/* A connection that has no stream yet, and that the endpoint does not know: apus_session_deinit and apus_free end it.
+ * NULL where memory is out. */
+apus_connection *apus__connection_new(apus_endpoint *endpoint);
+
+/* Gives such a connection an end of a pipe, which it takes over, and begins it: its opening handshake is done. */
+void apus__connection_open_pipe(apus_connection *connection, apus_pipe *pipe);
+
 /* The opening handshake is done. */
 void apus__connection_begin(apus_connection *connection);
 

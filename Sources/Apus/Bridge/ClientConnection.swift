@@ -34,7 +34,7 @@ final class ClientConnection: Sendable {
             var client: OpaquePointer?
             var config = apus_client_config(configuration)
             config.endpoint.tls = tls?.pointer
-            let error = apus_client_open(&client, loop.handle.pointer, &config, lastID.pointer, nil)
+            let error = apus_client_open(&client, loop.handle.pointer, &config, lastClientID.pointer, nil)
             guard error == 0, let client else { return .failure(WebSocketError(core: error)) }
             return .success(Pointer(pointer: client))
         }
@@ -144,11 +144,11 @@ final class ClientConnection: Sendable {
 }
 
 /// Numbers the connections of all clients of the process.
-private struct LastID: @unchecked Sendable {
+struct LastID: @unchecked Sendable {
     let pointer: UnsafeMutablePointer<UInt64>
 }
 
-private let lastID: LastID = {
+let lastClientID: LastID = {
     let pointer = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
     pointer.initialize(to: 0)
     return LastID(pointer: pointer)
@@ -158,21 +158,30 @@ extension apus_client_config {
     fileprivate init(_ configuration: WebSocketClient.Configuration) {
         self.init()
         apus_client_config_init(&self)
-        endpoint.session.limits.size = UInt64(configuration.maxMessageBytes)
-        endpoint.session.limits.fragments = UInt32(configuration.maxFragments)
-        endpoint.compression = apus_compression_config(configuration.compression)
-        endpoint.head.size = UInt32(configuration.maxHeadBytes)
-        endpoint.head.fields = UInt32(configuration.maxHeadFields)
-        endpoint.handshake_timeout = UInt32(configuration.handshakeTimeout.milliseconds)
-        endpoint.ping_interval = UInt32(configuration.pingInterval?.milliseconds ?? 0)
-        endpoint.pings_missed = UInt32(configuration.maxMissedPings)
-        endpoint.close_timeout = UInt32(configuration.closeTimeout.milliseconds)
-        endpoint.inbound_limit = configuration.maxInboundBytes
-        endpoint.outbound_limit = configuration.maxOutboundBytes
-        endpoint.slow_consumer = apus_slow_consumer(configuration.slowConsumerPolicy)
-        endpoint.callbacks = Callbacks.table
+        endpoint = apus_endpoint_config(configuration)
         connect_timeout = UInt32(configuration.connectTimeout.milliseconds)
         body_limit = UInt32(configuration.maxRefusalBytes)
         opening = ClientConnection.callbacks
+    }
+}
+
+extension apus_endpoint_config {
+    /// What the connections of a client have in common.
+    init(_ configuration: WebSocketClient.Configuration) {
+        self.init()
+        apus_endpoint_config_init(&self, APUS_ROLE_CLIENT)
+        session.limits.size = UInt64(configuration.maxMessageBytes)
+        session.limits.fragments = UInt32(configuration.maxFragments)
+        compression = apus_compression_config(configuration.compression)
+        head.size = UInt32(configuration.maxHeadBytes)
+        head.fields = UInt32(configuration.maxHeadFields)
+        handshake_timeout = UInt32(configuration.handshakeTimeout.milliseconds)
+        ping_interval = UInt32(configuration.pingInterval?.milliseconds ?? 0)
+        pings_missed = UInt32(configuration.maxMissedPings)
+        close_timeout = UInt32(configuration.closeTimeout.milliseconds)
+        inbound_limit = configuration.maxInboundBytes
+        outbound_limit = configuration.maxOutboundBytes
+        slow_consumer = apus_slow_consumer(configuration.slowConsumerPolicy)
+        callbacks = Callbacks.table
     }
 }

@@ -21,32 +21,17 @@ final class ListenerConfig: Sendable {
         _ = proxies.initialize(from: ranges)
         var config = apus_listener_config()
         apus_listener_config_init(&config)
-        config.endpoint.session.limits.size = UInt64(configuration.maxMessageBytes)
-        config.endpoint.session.limits.fragments = UInt32(configuration.maxFragments)
-        config.endpoint.compression = apus_compression_config(configuration.compression)
-        config.endpoint.head.size = UInt32(configuration.maxHeadBytes)
-        config.endpoint.head.fields = UInt32(configuration.maxHeadFields)
-        config.endpoint.handshake_timeout = UInt32(configuration.handshakeTimeout.milliseconds)
-        config.endpoint.ping_interval = UInt32(configuration.pingInterval?.milliseconds ?? 0)
-        config.endpoint.pings_missed = UInt32(configuration.maxMissedPings)
-        config.endpoint.close_timeout = UInt32(configuration.closeTimeout.milliseconds)
+        config.endpoint = apus_endpoint_config(configuration)
         config.most_connections = UInt32(configuration.maxConnections)
-        config.endpoint.lifetime = UInt32(configuration.maxLifetime?.milliseconds ?? 0)
-        config.endpoint.inbound_limit = configuration.maxInboundBytes
-        config.endpoint.outbound_limit = configuration.maxOutboundBytes
-        config.endpoint.slow_consumer = apus_slow_consumer(configuration.slowConsumerPolicy)
         config.origin_policy = configuration.originPolicy == .any ? APUS_ORIGIN_ANY : APUS_ORIGIN_SAME
         config.origins = UnsafePointer(origins.baseAddress)
         config.origin_count = origins.count
-        config.endpoint.body_limit = UInt64(configuration.maxBodyBytes)
-        config.endpoint.body_timeout = UInt32(configuration.bodyTimeout.milliseconds)
         config.trusted = UnsafePointer(proxies.baseAddress)
         config.trusted_count = proxies.count
         config.trusts_unix = configuration.trustsUnixPeers
         config.proxy_protocol = apus_proxy_protocol(configuration.proxyProtocol)
         config.forwarding = apus_forwarding(configuration.forwardedFields)
         config.endpoint.tls = tls?.pointer
-        config.endpoint.callbacks = Callbacks.table
         pointer.initialize(to: config)
     }
 
@@ -56,6 +41,30 @@ final class ListenerConfig: Sendable {
         proxies.deallocate()
         admission.deallocate()
         pointer.deallocate()
+    }
+}
+
+extension apus_endpoint_config {
+    /// What the connections of a server have in common, but for TLS.
+    init(_ configuration: WebSocketServer.Configuration) {
+        self.init()
+        apus_endpoint_config_init(&self, APUS_ROLE_SERVER)
+        session.limits.size = UInt64(configuration.maxMessageBytes)
+        session.limits.fragments = UInt32(configuration.maxFragments)
+        compression = apus_compression_config(configuration.compression)
+        head.size = UInt32(configuration.maxHeadBytes)
+        head.fields = UInt32(configuration.maxHeadFields)
+        handshake_timeout = UInt32(configuration.handshakeTimeout.milliseconds)
+        ping_interval = UInt32(configuration.pingInterval?.milliseconds ?? 0)
+        pings_missed = UInt32(configuration.maxMissedPings)
+        close_timeout = UInt32(configuration.closeTimeout.milliseconds)
+        lifetime = UInt32(configuration.maxLifetime?.milliseconds ?? 0)
+        inbound_limit = configuration.maxInboundBytes
+        outbound_limit = configuration.maxOutboundBytes
+        slow_consumer = apus_slow_consumer(configuration.slowConsumerPolicy)
+        body_limit = UInt64(configuration.maxBodyBytes)
+        body_timeout = UInt32(configuration.bodyTimeout.milliseconds)
+        callbacks = Callbacks.table
     }
 }
 

@@ -1,0 +1,33 @@
+/* Between the two halves of a stream: what stream.c, which opens, watches and reads, asks of write.c, or it of that. */
+#ifndef APUS_WRITE_H
+#define APUS_WRITE_H
+
+#include "net/stream.h"
+
+static inline bool apus__stream_owns_cork(const apus_stream *stream)
+{
+    return stream->loop->corked == stream;
+}
+
+/* Empties the cork: to the transport, or behind what is queued already. */
+void apus__stream_uncork(apus_stream *stream);
+
+/* Gives the cork to this stream. */
+static inline void apus__stream_cork(apus_stream *stream)
+{
+    apus_loop *loop = stream->loop;
+    if (APUS_UNLIKELY(loop->corked != NULL && loop->corked != stream))
+        apus__stream_uncork(loop->corked);
+    loop->corked = stream;
+}
+
+/* Takes the cork from the stream, if it has it, with what stands in it. */
+void apus__stream_drop_cork(apus_stream *stream);
+
+/* Sends the queue, and what on_sent adds to it, until the transport is full. */
+void apus__stream_flush(apus_stream *stream);
+
+/* Waits for what the stream now wants: something to read, room to write, both or nothing (stream.c). */
+void apus__stream_watch(apus_stream *stream);
+
+#endif

@@ -1,0 +1,50 @@
+import Synchronization
+
+/// Both ends of a connection in memory, for ApusTesting, which says what it does.
+package enum WebSocketPair {
+    @concurrent
+    package static func run<Value: Sendable>(
+        configuration: WebSocketServer.Configuration,
+        clientConfiguration: WebSocketClient.Configuration,
+        eventLoop: EventLoop?,
+        server: @escaping WebSocketServer.Handler,
+        client: @escaping WebSocketClient.Handler<Value>
+    ) async throws -> Value {
+        try configuration.validate()
+        try clientConfiguration.validate()
+        let loop = try eventLoop ?? EventLoop.current ?? ClientLoop.shared()
+        return try await withTaskExecutorPreference(loop) {
+            let pair = try await SocketPair.open(on: loop, server: configuration, client: clientConfiguration)
+            let first = FirstError()
+            async let served: Void = serve(pair.server, server, first)
+            let outcome = await WebSocketClient.attend(pair.client, client)
+            if case .failure(let error) = outcome { first.set(error) }
+            await served
+            await pair.stop()
+            if let error = first.value { throw error }
+            return try outcome.get()
+        }
+    }
+
+    /// Runs the server's handler. The end of the connection, which a server's handler often meets as an error, is none.
+    private static func serve(_ socket: WebSocket, _ handler: @escaping WebSocketServer.Handler, _ first: FirstError)
+        async
+    {
+        guard case .failure(let error) = await WebSocketClient.attend(socket, handler) else { return }
+        if socket.ending != nil, error is WebSocketError { return }
+        first.set(error)
+    }
+
+    /// The error of whichever handler threw first.
+    private final class FirstError: Sendable {
+        private let error = Mutex<(any Error)?>(nil)
+
+        func set(_ new: any Error) {
+            error.withLock { error in
+                if error == nil { error = new }
+            }
+        }
+
+        var value: (any Error)? { error.withLock { $0 } }
+    }
+}
