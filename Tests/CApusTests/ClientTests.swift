@@ -105,7 +105,7 @@ struct ClientTests {
             let tls = try TLSContexts()
             let server = try CoreServer { $0.endpoint.tls = tls.server }
             defer { server.stop() }
-            let message = [UInt8](repeating: 7, count: 300_000)
+            let message = [UInt8](repeating: 7, count: 100_000)
             let client = try CoreClient(message: message, serverName: "localhost", tls: tls.client)
             defer { client.loop.free() }
             let whole = CoreClient.End.ended(APUS_OK, echoed: message)
