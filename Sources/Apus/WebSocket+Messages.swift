@@ -157,14 +157,17 @@ extension WebSocket {
         waiter.resume(returning: .cancelled)
     }
 
-    /// A message that was demanded has come; it stands in the read buffer.
+    /// A message that was demanded has come, or a part of one; it stands in the read buffer. Messages come in parts
+    /// only where neither a closure nor a task waits for whole ones.
     @inline(__always)
-    func messageCame(_ message: borrowing BorrowedMessage) {
+    func messageCame(_ message: borrowing BorrowedMessage, part: @autoclosure () -> MessagePart) {
         if let receiver = inbound.receiver {
             receive(message, by: receiver)
         } else if let waiter = inbound.waiter {
             inbound.waiter = nil
             waiter.resume(returning: .message(message.message))
+        } else {
+            partCame(part())
         }
     }
 

@@ -45,13 +45,7 @@ enum Callbacks {
 
     private static let onMessage: @convention(c) (OpaquePointer, UnsafePointer<apus_incoming>) -> Void = {
         pointer, incoming in
-        withSocket(pointer) { socket in
-            if _slowPath(socket.inbound.isInParts) {
-                socket.partCame(MessagePart(incoming.pointee))
-            } else {
-                socket.messageCame(incoming.pointee.borrowed)
-            }
-        }
+        withSocket(pointer) { $0.messageCame(incoming.pointee.borrowed, part: MessagePart(incoming.pointee)) }
     }
 
     private static let onDrain: @convention(c) (OpaquePointer) -> Void = { pointer in
