@@ -83,14 +83,16 @@ async def publish(connection, count, peak, pid):
 async def stream(port, pid, count):
     """Runs one stream; returns the quick readers' latencies in µs, and the server's largest resident set."""
     publisher = await connect(port)
-    readers = []
-    for _ in range(QUICK - 1):
-        readers.append((await asyncio.open_connection(sock=await connect(port), limit=1 << 22))[0])
-    # The publisher hears itself too, and has to read.
-    own, _ = await asyncio.open_connection(sock=publisher.dup(), limit=1 << 22)
+    sockets = [await connect(port) for _ in range(QUICK - 1)]
+    # The publisher hears itself too, and has to read. Both ends of each are kept: a writer nobody holds is closed.
+    sockets.append(publisher.dup())
+    ends = [await asyncio.open_connection(sock=one, limit=1 << 22) for one in sockets]
     latencies, unused, peak = [], [], [resident(pid)]
-    tasks = [read_stream(reader, count, latencies) for reader in readers] + [read_stream(own, count, unused)]
+    tasks = [read_stream(reader, count, latencies) for reader, _ in ends[:-1]]
+    tasks.append(read_stream(ends[-1][0], count, unused))
     await asyncio.gather(publish(publisher, count, peak, pid), *tasks)
+    for _, writer in ends:
+        writer.close()
     publisher.close()
     return latencies, peak[0]
 
