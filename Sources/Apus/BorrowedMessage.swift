@@ -16,8 +16,15 @@ public struct BorrowedMessage: ~Copyable, ~Escapable {
 
     /// A copy to keep.
     public var message: Message {
+        @inline(never)
+        get { copy() }
+    }
+
+    /// The same, inlined: for the way of every message.
+    @inline(__always)
+    borrowing func copy() -> Message {
         bytes.withUnsafeBytes { bytes in
-            isText ? .text(String(validatedUTF8: bytes)) : .binary([UInt8](bytes))
+            isText ? .text(String(validatedUTF8: bytes)) : .binary(Bytes(copying: bytes))
         }
     }
 }
@@ -36,6 +43,7 @@ extension Message {
 
 extension String {
     /// Copies bytes that the core has validated already; to validate them again would cost ten times as much.
+    @inline(never)
     init(validatedUTF8 bytes: UnsafeRawBufferPointer) {
         let characters = Span<UInt8>(_unsafeBytes: bytes)
         self = String(copying: UTF8Span(unchecked: characters))

@@ -34,7 +34,8 @@ public final class Topic: Sendable {
     public func publish(_ message: Message, except: WebSocket? = nil) {
         switch message {
         case .text(let text): publish(text, except: except)
-        case .binary(let bytes): publish(bytes, except: except)
+        case .binary(let bytes):
+            bytes.withUnsafeBytes { handle.publish(isText: false, $0, except: except?.id) }
         }
     }
 

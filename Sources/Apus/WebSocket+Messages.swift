@@ -31,12 +31,10 @@ extension WebSocket: AsyncSequence {
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(WebSocketError) -> Message? {
             if let message = socket.takeMessageAtOnce() { return message }
-            guard socket.isHandlersTask else {
-                let message = try await socket.waitForMessageUnlessCancelled()
-                await settle()
-                return message
-            }
-            return try socket.message(of: await withUnsafeContinuation { socket.waitForMessage($0) })
+            if let mailbox = socket.handlersMailbox { return try await mailbox.take() }
+            let message = try await socket.waitForMessageUnlessCancelled()
+            await settle()
+            return message
         }
 
         /// The next message, as ``next(isolation:)`` gives it.
@@ -53,7 +51,7 @@ extension WebSocket: AsyncSequence {
 extension WebSocket {
     /// What a task that waited for the next message gets.
     @usableFromInline
-    enum Delivery {
+    enum Delivery: Sendable {
         case message(Message)
         /// There is none any more.
         case end
@@ -63,10 +61,14 @@ extension WebSocket {
 
     /// What waits on either side of the next message.
     struct Inbound {
-        /// A task that waits for the next message.
+        /// A task that waits for the next message, unless it is the handler's own, which does so in the mailbox.
         var waiter: UnsafeContinuation<Delivery, Never>?
-        /// Its wait, unless it is the handler's own task.
+        /// Its wait.
         var wait: Wait?
+        /// Where the handler's own task waits; made when it first does.
+        var mailbox: Mailbox?
+        /// The task, while it waits.
+        var job: UnownedJob?
         /// A task that gave a closure for all messages, and that waits for the end. Retained; not by a reference that
         /// would be counted at every message.
         var receiver: Unmanaged<Receiver>?
@@ -81,23 +83,26 @@ extension WebSocket {
     /// The next message, if we are on the loop and it is there.
     @usableFromInline
     func takeMessageAtOnce() -> Message? {
-        eventLoop.isCurrent ? takeMessage() : nil
+        isOnLoop ? takeMessage() : nil
     }
 
     /// The next message, if it is there. On the loop.
     @inline(__always)
-    private func takeMessage() -> Message? {
+    func takeMessage() -> Message? {
         if _slowPath(inbound.isInParts) { return nil }
-        if let handle { return handle.next { $0.message } }
+        if let handle { return handle.next { $0.copy() } }
         return inbound.unread.popLast()
     }
 
-    /// Whether we are in the handler's own task, on the loop. It is cancelled only when the connection is closed as
-    /// well, so its waits need no cancellation handler.
+    /// Where to wait, if we are in the handler's own task, on the loop. It is cancelled only when the connection is
+    /// closed as well, so its waits need no cancellation handler.
     @usableFromInline
-    var isHandlersTask: Bool {
-        guard let running = eventLoop.handle.runningJob else { return false }
-        return running == handlerJob
+    var handlersMailbox: Mailbox? {
+        guard let running = eventLoop.handle.runningJob, running == handlerJob else { return nil }
+        if let mailbox = inbound.mailbox { return mailbox }
+        let mailbox = Mailbox(of: self)
+        inbound.mailbox = mailbox
+        return mailbox
     }
 
     @usableFromInline
@@ -128,26 +133,45 @@ extension WebSocket {
     }
 
     /// On the loop: answers at once where there is something to say, else remembers who waits.
-    @usableFromInline
-    func waitForMessage(_ continuation: UnsafeContinuation<Delivery, Never>) {
-        waitForMessage(continuation, nil)
-    }
-
-    @inline(__always)
-    private func waitForMessage(_ continuation: UnsafeContinuation<Delivery, Never>, _ wait: Wait?) {
-        if inbound.waiter != nil || inbound.receiver != nil || inbound.isInParts {
+    private func waitForMessage(_ continuation: UnsafeContinuation<Delivery, Never>, _ wait: Wait) {
+        if isReceiving {
             continuation.resume(returning: .alreadyReceiving)
         } else if let message = takeMessage() {
             continuation.resume(returning: .message(message))
         } else if ending != nil {
             continuation.resume(returning: .end)
-        } else if let wait, wait.isCancelled {
+        } else if wait.isCancelled {
             continuation.resume(returning: .cancelled)
         } else {
             inbound.waiter = continuation
             inbound.wait = wait
             demandOne()
         }
+    }
+
+    /// The same for the handler's own task, which has just looked for a message.
+    func waitInMailbox(_ job: UnownedJob) {
+        guard !isReceiving, ending == nil else { return resume(job) }
+        inbound.job = job
+        demandOne()
+    }
+
+    /// Lets the handler's own task go on: as a plain one of the loop's, since nothing that the mailbox does needs its
+    /// isolation, and to leave that would be another hop.
+    private func resume(_ job: UnownedJob) {
+        inbound.job = nil
+        eventLoop.handle.enqueue(job, isSerial: false)
+    }
+
+    /// What the handler's own task gets where there is no message for it: unless this is the end, somebody else has
+    /// taken it.
+    func endOfMessages() throws(WebSocketError) -> Message? {
+        try message(of: ending == nil ? .alreadyReceiving : .end)
+    }
+
+    /// Whether somebody waits for messages, or takes them in another form.
+    var isReceiving: Bool {
+        inbound.waiter != nil || inbound.job != nil || inbound.receiver != nil || inbound.isInParts
     }
 
     private func cancelWaiter(_ wait: Wait) {
@@ -160,18 +184,29 @@ extension WebSocket {
     /// A message that was demanded has come, or a part of one; it stands in the read buffer. Messages come in parts
     /// only where neither a closure nor a task waits for whole ones.
     @inline(__always)
-    func messageCame(_ message: borrowing BorrowedMessage, part: @autoclosure () -> MessagePart) {
+    func messageCame(_ incoming: IncomingHandle) {
         if let receiver = inbound.receiver {
-            receive(message, by: receiver)
+            receive(incoming.borrowed, by: receiver)
+        } else {
+            awaitedMessageCame(incoming)
+        }
+    }
+
+    @inline(never)
+    private func awaitedMessageCame(_ incoming: IncomingHandle) {
+        if let job = inbound.job {
+            handle?.leave(incoming)
+            resume(job)
         } else if let waiter = inbound.waiter {
             inbound.waiter = nil
-            waiter.resume(returning: .message(message.message))
+            waiter.resume(returning: .message(incoming.borrowed.message))
         } else {
-            partCame(part())
+            partCame(incoming.part)
         }
     }
 
     func endReceiving() {
+        if let job = inbound.job { resume(job) }
         if let waiter = inbound.waiter {
             inbound.waiter = nil
             waiter.resume(returning: .end)
@@ -190,7 +225,7 @@ extension WebSocket {
 
     /// Runs `body` on the loop: at once where we are there.
     func onLoop(_ body: @escaping @Sendable () -> Void) {
-        if eventLoop.isCurrent { body() } else { eventLoop.post(body) }
+        if isOnLoop { body() } else { eventLoop.post(body) }
     }
 }
 

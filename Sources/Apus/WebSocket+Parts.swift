@@ -89,7 +89,7 @@ extension WebSocket {
     }
 
     private func waitForPart(_ continuation: UnsafeContinuation<InboundParts.Delivery, Never>, _ wait: Wait) {
-        guard inbound.waiter == nil, inbound.receiver == nil, inbound.parts?.waiter == nil else {
+        guard inbound.waiter == nil, inbound.job == nil, inbound.receiver == nil, inbound.parts?.waiter == nil else {
             continuation.resume(returning: .alreadyReceiving)
             return
         }
@@ -152,7 +152,7 @@ extension MessagePart {
     fileprivate init(_ message: Message) {
         switch message {
         case .text(let text): self.init(isText: true, bytes: Array(text.utf8), isLast: true)
-        case .binary(let bytes): self.init(isText: false, bytes: bytes, isLast: true)
+        case .binary(let bytes): self.init(isText: false, bytes: [UInt8](bytes), isLast: true)
         }
     }
 }

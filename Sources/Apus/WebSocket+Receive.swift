@@ -40,7 +40,7 @@ extension WebSocket {
     }
 
     private func startReceiving(_ receiver: Receiver) {
-        guard inbound.waiter == nil, inbound.receiver == nil, !inbound.isInParts else {
+        guard !isReceiving else {
             receiver.continuation.resume(returning: .failure(WebSocketError.alreadyReceiving))
             return
         }

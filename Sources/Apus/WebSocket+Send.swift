@@ -53,19 +53,19 @@ extension WebSocket {
     /// Whether a message is sent already, because we are on the loop and the queue is not full.
     @usableFromInline
     func isSentAtOnce(_ text: String) throws(WebSocketError) -> Bool {
-        guard eventLoop.isCurrent else { return false }
+        guard isOnLoop else { return false }
         return try isSent(attempt(text))
     }
 
     @usableFromInline
     func isSentAtOnce(_ bytes: [UInt8]) throws(WebSocketError) -> Bool {
-        guard eventLoop.isCurrent else { return false }
+        guard isOnLoop else { return false }
         return try isSent(attempt(bytes))
     }
 
     @usableFromInline
     func isSentAtOnce(_ message: Message) throws(WebSocketError) -> Bool {
-        guard eventLoop.isCurrent else { return false }
+        guard isOnLoop else { return false }
         return try isSent(attempt(message))
     }
 
@@ -83,14 +83,20 @@ extension WebSocket {
     func attempt(_ message: Message) -> Attempt {
         switch message {
         case .text(let text): attempt(text)
-        case .binary(let bytes): attempt(bytes)
+        case .binary(let bytes): bytes.withUnsafeBytes { attempt(isText: false, $0) }
         }
     }
 
     /// Whether there is nothing left to do for a message.
     @inline(__always)
     private func isSent(_ attempt: Attempt) throws(WebSocketError) -> Bool {
-        switch attempt {
+        if attempt.isSent { return true }
+        return try isSettled(attempt)
+    }
+
+    @inline(never)
+    private func isSettled(_ attempt: Attempt) throws(WebSocketError) -> Bool {
+        switch attempt.outcome {
         case .sent, .dropped: return true
         case .full: return false
         case .failed(let error): throw error

@@ -35,7 +35,7 @@ extension WebSocket {
             let attempt = await eventLoop.run {
                 bytes.withUnsafeBytes { self.attemptPart(isText: kind == .text, $0, isLast: isLast) }
             }
-            switch attempt {
+            switch attempt.outcome {
             case .sent: return
             case .full: await waitForDrain()
             case .dropped: throw .closed  // parts are not: the core has no policy for them

@@ -6,33 +6,30 @@ extension WebSocket {
     /// still find the connection closed.
     @discardableResult
     public func trySend(_ text: String) -> SendResult {
-        guard eventLoop.isCurrent else { return post(.text(text), byteCount: text.utf8.count) }
+        guard isOnLoop else { return post(.text(text)) }
         return result(of: attempt(text))
     }
 
     /// Sends a binary message; else as ``trySend(_:)-(String)``.
     @discardableResult
     public func trySend(_ bytes: [UInt8]) -> SendResult {
-        guard eventLoop.isCurrent else { return post(.binary(bytes), byteCount: bytes.count) }
+        guard isOnLoop else { return post(.binary(bytes)) }
         return result(of: attempt(bytes))
     }
 
     /// Sends a message; else as ``trySend(_:)-(String)``.
     @discardableResult
     public func trySend(_ message: Message) -> SendResult {
-        switch message {
-        case .text(let text): trySend(text)
-        case .binary(let bytes): trySend(bytes)
-        }
+        guard isOnLoop else { return post(message) }
+        return result(of: attempt(message))
     }
 
     /// Sends a message that came in, without a copy of it; else as ``trySend(_:)-(String)``.
     @discardableResult
     public func trySend(_ message: borrowing BorrowedMessage) -> SendResult {
-        guard eventLoop.isCurrent else { return trySend(message.message) }
-        return message.bytes.withUnsafeBytes { bytes in
-            result(of: attempt(isText: message.isText, bytes))
-        }
+        guard _fastPath(isOnLoop) else { return post(message) }
+        let isText = message.isText
+        return message.bytes.withUnsafeBytes { result(of: attempt(isText: isText, $0)) }
     }
 
     /// Sends bytes as a binary message, without a copy where the socket takes them at once; else as
@@ -40,29 +37,35 @@ extension WebSocket {
     @discardableResult
     public func trySend(bytes: RawSpan) -> SendResult {
         bytes.withUnsafeBytes { bytes in
-            guard eventLoop.isCurrent else { return trySend([UInt8](bytes)) }
+            guard isOnLoop else { return trySend([UInt8](bytes)) }
             return result(of: attempt(isText: false, bytes))
         }
     }
 
     @inline(__always)
     private func result(of attempt: Attempt) -> SendResult {
-        switch attempt {
-        case .sent: .sent
-        case .full: full()
-        case .dropped: .full
-        case .failed: .closed
+        attempt.isSent ? .sent : refused(attempt)
+    }
+
+    @inline(never)
+    private func refused(_ attempt: Attempt) -> SendResult {
+        switch attempt.outcome {
+        case .sent: return .sent
+        case .full:
+            // Asks to hear of the end of it, for those on other threads.
+            status.setFull(handle?.wantDrain() == true)
+            return .full
+        case .dropped: return .full
+        case .failed: return .closed
         }
     }
 
-    /// Asks to hear of the end of it, for those on other threads.
-    private func full() -> SendResult {
-        status.setFull(handle?.wantDrain() == true)
-        return .full
-    }
+    @inline(never)
+    private func post(_ message: borrowing BorrowedMessage) -> SendResult { post(message.message) }
 
-    private func post(_ message: Message, byteCount: Int) -> SendResult {
+    private func post(_ message: Message) -> SendResult {
         if status.ending != nil { return .closed }
+        let byteCount = message.byteCount
         guard !status.isFull, status.admitPost(of: byteCount) else { return .full }
         eventLoop.post {
             self.status.completePost(of: byteCount)

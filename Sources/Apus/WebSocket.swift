@@ -30,6 +30,8 @@ public final class WebSocket: Sendable {
     public let remoteAddress: SocketAddress
 
     private let head: RequestHead
+    /// The loop's own pointer, two loads nearer than by way of ``eventLoop``.
+    nonisolated(unsafe) let loopPointer: OpaquePointer
 
     /// What only the loop's thread touches.
     @exclusivity(unchecked) nonisolated(unsafe) var handle: ConnectionHandle?
@@ -45,6 +47,7 @@ public final class WebSocket: Sendable {
     init(_ handle: ConnectionHandle, loop: EventLoop, head: RequestHead, subprotocol: String?) {
         self.handle = handle
         eventLoop = loop
+        loopPointer = loop.handle.pointer
         id = handle.id
         remoteAddress = handle.peer
         self.head = head

@@ -96,6 +96,32 @@ extension SIMDTests {
             #expect(text == allCodePoints)
         }
 
+        @Test(arguments: availableKernelSets)
+        func `a short text is unmasked if it is valid, and else left as it was`(set: apus_simd) {
+            let key: apus_masking_key = 0x5afe_b19d
+            var texts = pairCases.map(\.pair)
+            for count in 0...Int(APUS_UTF8_SMALL) {
+                texts.append(filled(count))
+                texts.append(Array((filled(max(0, count - 3)) + [0xe2, 0x82, 0xac]).suffix(count)))
+            }
+            withKernels(set) {
+                for plain in texts where plain.count <= Int(APUS_UTF8_SMALL) {
+                    let input = GuardedBuffer(minimumCapacity: plain.count)
+                    let start = input.end - plain.count
+                    for (index, byte) in plain.enumerated() { start[index] = byte }
+                    apus_mask(start, start, plain.count, key)
+                    let masked = Array(UnsafeBufferPointer(start: start, count: plain.count))
+                    let isValid = judge.verdict(on: plain) == UTF8Verdict(index: plain.count, isComplete: true)
+                    let outcome = apus_utf8_unmask_small(start, plain.count, key)
+                    let left = Array(UnsafeBufferPointer(start: start, count: plain.count))
+                    guard outcome == isValid, left == (isValid ? plain : masked) else {
+                        Issue.record("\(plain)")
+                        return
+                    }
+                }
+            }
+        }
+
         @Test(arguments: availableKernelSets) func `a surrogate fails at its second byte`(set: apus_simd) {
             withKernels(set) {
                 for codePoint in 0xd800...0xdfff as ClosedRange<UInt32> {

@@ -92,6 +92,40 @@ struct ConnectionTests {
             ])
     }
 
+    /// What a job does that a message was left to.
+    enum Taking: CaseIterable { case itself, itAndTheNext, nothing }
+
+    @Test(arguments: Taking.allCases)
+    func `a message that is left to a job is taken by it, or else kept in its place`(taking: Taking) async throws {
+        let connections = Box<Connection>()
+        let taken = Box<[UInt8]?>()
+        let behaviour = CoreServer.Behaviour(
+            onRequest: { connection, _, _ in
+                connection.accept()
+                connections.put(connection)
+            },
+            onJob: { connection in
+                if taking != .nothing { taken.put(connection.next()) }
+                if taking == .itAndTheNext { taken.put(connection.next()) }
+            })
+        let texts = ["one", String(repeating: "two ", count: 1000), "three", "four"]
+        try await onServer(behaviour) { server in
+            let client = try Client.webSocket(port: server.port)
+            guard let connection = connections.take() else { throw Client.Failure.ended }
+            // One message waits already; the others come while a job is to take the next.
+            try client.send(.text(texts[0]), Frame(Frame.Opcode.ping))
+            guard try client.readFrame().opcode == Frame.Opcode.pong else { throw Client.Failure.ended }
+            server.run { connection.demand(APUS_DEMAND_ONE) }
+            server.run { while let message = connection.next() { taken.put(message) } }
+            server.run { connection.demand(APUS_DEMAND_ONE) }
+            try client.send(.text(texts[1]), .text(texts[2]), .text(texts[3]), Frame(Frame.Opcode.ping))
+            guard try client.readFrame().opcode == Frame.Opcode.pong else { throw Client.Failure.ended }
+            server.run { while let message = connection.next() { taken.put(message) } }
+            #expect(taken.all.compactMap { $0 } == texts.map { Array($0.utf8) })
+            client.close()
+        }
+    }
+
     @Test func `messages kept can be taken after the end, and go with the connection`() async throws {
         let connections = Box<Connection>()
         let behaviour = CoreServer.Behaviour(

@@ -15,16 +15,11 @@
 /* Jobs that run between two looks at the network. A task that always queues itself again must not starve it. */
 #define JOBS_PER_DRAIN 1024
 
-static _Thread_local const apus_loop *current_loop;
-
-bool apus_loop_is_current(const apus_loop *loop)
-{
-    return loop == current_loop;
-}
+_Thread_local const apus_loop *apus__loop_here;
 
 void *apus_loop_current_context(void)
 {
-    return current_loop != NULL ? current_loop->run_context : NULL;
+    return apus__loop_here != NULL ? apus__loop_here->run_context : NULL;
 }
 
 static void abort_without_memory(void)
@@ -71,7 +66,7 @@ void apus__loop_drain(apus_loop *loop)
 
 void *apus_loop_running(const apus_loop *loop)
 {
-    return loop == current_loop ? loop->running : NULL;
+    return loop == apus__loop_here ? loop->running : NULL;
 }
 
 static void put_into_inbox(apus_loop *loop, apus_posted posted)
@@ -93,7 +88,7 @@ static void put_into_inbox(apus_loop *loop, apus_posted posted)
 
 void apus_loop_enqueue(apus_loop *loop, void *job)
 {
-    if (loop == current_loop)
+    if (loop == apus__loop_here)
         push_job(&loop->jobs, job);
     else
         put_into_inbox(loop, (apus_posted){.call = NULL, .argument = job});
@@ -254,10 +249,10 @@ static void destroy(apus_loop *loop)
 static void run_thread(void *argument)
 {
     apus_loop *loop = argument;
-    current_loop = loop;
+    apus__loop_here = loop;
     pthread_setname_np(pthread_self(), loop->name);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
-    current_loop = NULL;
+    apus__loop_here = NULL;
     if (loop->frees_itself)
         destroy(loop);
 }
@@ -278,7 +273,7 @@ void apus_loop_free(apus_loop *loop)
         destroy(loop);
         return;
     }
-    if (loop == current_loop) {
+    if (loop == apus__loop_here) {
         loop->frees_itself = true;
         pthread_detach(loop->thread);
         close_handles(loop);

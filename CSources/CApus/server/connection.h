@@ -45,7 +45,8 @@ struct apus_connection {
     size_t input_len;
     apus_waiting *first_waiting;
     apus_waiting *last_waiting;
-    apus_waiting *taken; /* handed out; goes at the next call */
+    apus_waiting *taken;       /* handed out; goes at the next call */
+    const apus_incoming *left; /* the message left to a job that runs at present; NULL once it is taken */
     size_t waiting_bytes;
     apus_request *request; /* NULL once open, and for a client's */
     apus_opening *opening; /* a client's way to be open; NULL once it is, and for a server's */

@@ -78,15 +78,30 @@ void apus_connection_give_parts(apus_connection *connection)
     apus_session_give_parts(&connection->session);
 }
 
+/* The next message of the present read, if it is a small one. */
+static inline bool take_small(apus_connection *connection, apus_incoming *out)
+{
+    apus_opcode opcode;
+    size_t len,
+        taken = apus_session_take_small(&connection->session, connection->input, connection->input_len, &opcode, &len);
+    if (APUS_UNLIKELY(taken == 0))
+        return false;
+    connection->input += taken;
+    connection->input_len -= taken;
+    APUS_COUNT(connection->endpoint->statistics.messages_received, 1);
+    *out = (apus_incoming){.opcode = opcode, .data = connection->input - len, .len = len};
+    return true;
+}
+
 /* Goes on with the bytes of the present read up to the next message. */
-static bool parse_next(apus_connection *connection, apus_incoming *out)
+static APUS_NOINLINE bool parse_next(apus_connection *connection, apus_incoming *out)
 {
     while (connection->input_len != 0) {
         apus_event event;
         size_t taken = apus_session_receive(&connection->session, connection->input, connection->input_len, &event);
         connection->input += taken;
         connection->input_len -= taken;
-        if (APUS_LIKELY(event.kind == APUS_EVENT_MESSAGE)) {
+        if (event.kind == APUS_EVENT_MESSAGE) {
             APUS_COUNT(connection->endpoint->statistics.messages_received, 1);
             *out = (apus_incoming){.opcode = event.opcode, .data = event.data, .len = event.len};
             return true;
@@ -133,13 +148,41 @@ static bool take_waiting(apus_connection *connection, apus_incoming *out)
     return true;
 }
 
+/* Whether the next message, if there is one, is to be looked for in what is being read. */
+static inline bool keeps_nothing(const apus_connection *connection)
+{
+    return ((uintptr_t)connection->left | (uintptr_t)connection->taken | (uintptr_t)connection->first_waiting) == 0;
+}
+
+/* A message that does not come from what is being read, if there is one. */
+static APUS_NOINLINE bool take_kept(apus_connection *connection, apus_incoming *out)
+{
+    if (connection->left != NULL) {
+        *out = *connection->left;
+        connection->left = NULL;
+        return true;
+    }
+    forget_taken(connection);
+    return take_waiting(connection, out);
+}
+
 bool apus_connection_next(apus_connection *connection, apus_incoming *out)
 {
-    if (APUS_UNLIKELY(connection->taken != NULL))
-        forget_taken(connection);
-    if (APUS_UNLIKELY(connection->first_waiting != NULL))
-        return take_waiting(connection, out);
-    return parse_next(connection, out);
+    if (!keeps_nothing(connection) && take_kept(connection, out))
+        return true;
+    return take_small(connection, out) || parse_next(connection, out);
+}
+
+/* Undoes take_waiting. */
+static void put_back(apus_connection *connection)
+{
+    apus_waiting *waiting = connection->taken;
+    connection->taken = NULL;
+    waiting->next = connection->first_waiting;
+    connection->first_waiting = waiting;
+    if (connection->last_waiting == NULL)
+        connection->last_waiting = waiting;
+    connection->waiting_bytes += waiting->len + sizeof *waiting;
 }
 
 /* Keeps a message: the session's own memory where it came in pieces, else a copy. */
@@ -165,17 +208,36 @@ static bool keep(apus_connection *connection, const apus_incoming *message)
     return true;
 }
 
+static void keep_or_drop(apus_connection *connection, const apus_incoming *message)
+{
+    if (keep(connection, message))
+        return;
+    APUS_COUNT(connection->endpoint->statistics.memory_errors, 1);
+    apus__connection_drop(connection, APUS_ENOMEM);
+}
+
+/* A message whose taker has not run so far, or does not want it any more. */
+static APUS_NOINLINE void keep_left(apus_connection *connection)
+{
+    const apus_incoming *message = connection->left;
+    connection->left = NULL;
+    if (connection->taken != NULL)
+        put_back(connection);
+    else
+        keep_or_drop(connection, message);
+}
+
+void apus_connection_leave(apus_connection *connection, const apus_incoming *message)
+{
+    connection->left = message;
+}
+
 /* What nobody took in this read goes aside; too much of it stops the reading, and TCP holds the peer back. */
 static void keep_rest(apus_connection *connection)
 {
     apus_incoming message;
-    while (parse_next(connection, &message)) {
-        if (!keep(connection, &message)) {
-            APUS_COUNT(connection->endpoint->statistics.memory_errors, 1);
-            apus__connection_drop(connection, APUS_ENOMEM);
-            return;
-        }
-    }
+    while (parse_next(connection, &message))
+        keep_or_drop(connection, &message);
     if (connection->waiting_bytes > connection->endpoint->config->inbound_limit && connection->phase == PHASE_OPEN &&
         connection->stream.is_reading) {
         APUS_COUNT(connection->endpoint->statistics.reads_paused, 1);
@@ -198,6 +260,8 @@ static void deliver(apus_connection *connection, bool is_reading)
         if (is_reading && connection->stream.loop->jobs.count != 0)
             apus__loop_drain(connection->stream.loop);
     }
+    if (APUS_UNLIKELY(connection->left != NULL))
+        keep_left(connection);
     connection->is_delivering = false;
 }
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "apus/copy.h"
 #include "server/backlog.h"
 #include "server/keepalive.h"
 
@@ -163,8 +164,7 @@ int apus_connection_send(apus_connection *connection, apus_opcode opcode, const 
         return send_any(connection, opcode, data, len);
     frame[0] = (uint8_t)(FIN_BIT | opcode);
     frame[1] = (uint8_t)len;
-    if (len != 0)
-        memcpy(frame + SMALL_HEADER_SIZE, data, len);
+    apus_copy_small(frame + SMALL_HEADER_SIZE, data, len);
     APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
     return APUS_OK;
 }

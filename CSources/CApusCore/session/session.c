@@ -10,13 +10,6 @@
 #include "session/lifecycle.h"
 #include "session/parts.h"
 
-/* The first byte and the header of a small, unfragmented message as a client sends it (RFC 6455 §5.2). */
-#define SMALL_TEXT (0x80 | APUS_OPCODE_TEXT)
-#define SMALL_BINARY (0x80 | APUS_OPCODE_BINARY)
-#define SMALL_HEADER_SIZE 6
-#define OPCODE_BITS 0x0F
-#define MASK_BIT 0x80
-
 enum phase {
     PHASE_HEADER,  /* between frames or inside a header */
     PHASE_DATA,    /* inside a data frame's payload */
@@ -297,28 +290,18 @@ static APUS_NOINLINE size_t receive_any(apus_session *session, uint8_t *data, si
     return taken;
 }
 
-/* Whether a small message stands whole at `data`, unfragmented and masked, and nothing is under way. This is what
- * nearly all frames to a server are, and it spares them the general way. */
-static bool is_small_message(const apus_session *session, const uint8_t *data, size_t len)
-{
-    if (len < SMALL_HEADER_SIZE || (data[0] != SMALL_TEXT && data[0] != SMALL_BINARY))
-        return false;
-    size_t payload_len = (size_t)data[1] - MASK_BIT; /* without the bit: too large */
-    return payload_len < session->small_end && payload_len <= len - SMALL_HEADER_SIZE;
-}
-
 size_t apus_session_receive(apus_session *session, uint8_t *data, size_t len, apus_event *out)
 {
-    if (APUS_UNLIKELY(!is_small_message(session, data, len))) {
-        size_t taken = receive_any(session, data, len, out);
-        update_small_end(session);
+    apus_opcode opcode;
+    size_t payload_len, taken = apus_session_take_small(session, data, len, &opcode, &payload_len);
+    if (APUS_LIKELY(taken != 0)) {
+        out->reply_len = 0;
+        deliver(session, opcode, data + taken - payload_len, payload_len, out);
         return taken;
     }
-    apus_frame frame = {.opcode = data[0] & OPCODE_BITS, .fin = true, .payload_len = (size_t)data[1] - MASK_BIT};
-    memcpy(&frame.masking_key, data + 2, sizeof frame.masking_key);
-    out->reply_len = 0;
-    receive_whole(session, &frame, data + SMALL_HEADER_SIZE, out);
-    return SMALL_HEADER_SIZE + (size_t)frame.payload_len;
+    taken = receive_any(session, data, len, out);
+    update_small_end(session);
+    return taken;
 }
 
 uint8_t *apus_session_take_payload(apus_session *session)

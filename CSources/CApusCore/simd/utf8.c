@@ -2,6 +2,8 @@
  * the others by the kernel that the processor has. */
 #include "apus/utf8.h"
 
+#include <string.h>
+
 #include "simd/kernels.h"
 #include "simd/small.h"
 #include "simd/utf8_dfa.h"
@@ -65,6 +67,25 @@ size_t apus_utf8_unmask(apus_utf8 *utf8, uint8_t *target, const uint8_t *source,
     if (len <= APUS__SMALL && apus__unmask_small_ascii(target, source, len, key))
         return len;
     return apus__kernels_in_use()->utf8_unmask(utf8, target, source, len, key);
+}
+
+static APUS_NOINLINE bool unmask_copy(uint8_t *text, size_t len, apus_masking_key key)
+{
+    uint8_t masked[APUS_UTF8_SMALL];
+    memcpy(masked, text, len);
+    apus_utf8 utf8 = {.state = APUS__UTF8_START};
+    bool is_valid = apus__kernels_in_use()->utf8_unmask(&utf8, text, masked, len, key) == len;
+    if (is_valid && apus_utf8_is_complete(&utf8))
+        return true;
+    memcpy(text, masked, len);
+    return false;
+}
+
+bool apus_utf8_unmask_small(uint8_t *text, size_t len, apus_masking_key key)
+{
+    if (APUS_LIKELY(len <= APUS__SMALL) && apus__unmask_small_ascii(text, text, len, key))
+        return true;
+    return unmask_copy(text, len, key);
 }
 
 bool apus_utf8_is_complete(const apus_utf8 *utf8)

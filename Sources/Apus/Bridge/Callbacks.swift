@@ -45,7 +45,7 @@ enum Callbacks {
 
     private static let onMessage: @convention(c) (OpaquePointer, UnsafePointer<apus_incoming>) -> Void = {
         pointer, incoming in
-        withSocket(pointer) { $0.messageCame(incoming.pointee.borrowed, part: MessagePart(incoming.pointee)) }
+        withSocket(pointer) { $0.messageCame(IncomingHandle(pointer: incoming)) }
     }
 
     private static let onDrain: @convention(c) (OpaquePointer) -> Void = { pointer in

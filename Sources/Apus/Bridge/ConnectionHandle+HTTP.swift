@@ -31,7 +31,7 @@ extension ConnectionHandle {
     }
 
     /// Hands content of the answer to the core. `apus_connection_write`
-    func writeAttempt(_ bytes: [UInt8]) -> WebSocket.Attempt {
+    func writeAttempt(_ bytes: [UInt8]) -> WebSocket.Attempt.Outcome {
         let error = apus_connection_write(pointer, bytes, bytes.count)
         switch apus_error(rawValue: error) {
         case APUS_OK: return .sent

@@ -36,6 +36,9 @@ struct ConnectionHandle {
         return body(incoming.borrowed)
     }
 
+    /// `apus_connection_leave`
+    func leave(_ message: IncomingHandle) { apus_connection_leave(pointer, message.pointer) }
+
     /// `apus_connection_give_parts`
     func giveParts() { apus_connection_give_parts(pointer) }
 
@@ -87,6 +90,27 @@ struct ConnectionHandle {
 
     /// `apus_connection_abort`
     func abort() { apus_connection_abort(pointer) }
+}
+
+extension WebSocket {
+    /// Whether the caller is on the connection's loop. `apus_loop_is_current`
+    @inline(__always)
+    var isOnLoop: Bool { apus_loop_is_current(loopPointer) }
+}
+
+/// A message, or a part of one, in the callback that brings it.
+struct IncomingHandle {
+    let pointer: UnsafePointer<apus_incoming>
+
+    /// The message where it stands.
+    var borrowed: BorrowedMessage {
+        @_lifetime(borrow self)
+        @inline(__always)
+        get { unsafe _overrideLifetime(pointer.pointee.borrowed, borrowing: self) }
+    }
+
+    /// A copy of the part.
+    var part: MessagePart { MessagePart(pointer.pointee) }
 }
 
 extension apus_incoming {

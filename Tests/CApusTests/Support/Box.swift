@@ -7,4 +7,6 @@ final class Box<Value: Sendable>: Sendable {
     func put(_ value: Value) { values.withLock { $0.append(value) } }
 
     func take() -> Value? { values.withLock { $0.popLast() } }
+
+    var all: [Value] { values.withLock { $0 } }
 }

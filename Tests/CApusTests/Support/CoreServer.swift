@@ -34,6 +34,8 @@ final class CoreServer: @unchecked Sendable {
         }
         /// Sends it back.
         var onMessage: @Sendable (Connection, apus_opcode, [UInt8]) -> Void = { $0.send($1, $2) }
+        /// Where there is one, messages are left to a job, which this is.
+        var onJob: (@Sendable (Connection) -> Void)?
         var onBody: @Sendable (Connection) -> Void = { $0.demandBody() }
         var onBodyEnd: @Sendable (Connection, apus_error) -> Void = { _, _ in }
         var onDrain: @Sendable (Connection) -> Void = { _ in }
@@ -73,7 +75,12 @@ final class CoreServer: @unchecked Sendable {
         admission.initialize(to: apus_admission())
         guard let loop = apus_loop_new() else { throw Failure(number: APUS_ENOMEM.rawValue) }
         self.loop = loop
-        apus_loop_set_runner(loop, { _, _ in }, nil)
+        apus_loop_set_runner(
+            loop,
+            { _, job in
+                let pointer = OpaquePointer(job)
+                CoreServer.server(pointer)?.behaviour.onJob?(Connection(pointer: pointer))
+            }, nil)
         var descriptor: CInt = -1
         try Self.check(apus_socket_listen_tcp("127.0.0.1", 0, 64, &descriptor, 1))
         var address = apus_address()
@@ -184,6 +191,11 @@ final class CoreServer: @unchecked Sendable {
             server(pointer)?.behaviour.onBodyEnd(Connection(pointer: pointer), apus_error(rawValue: error))
         },
         on_message: { pointer, message in
+            if let server = server(pointer), server.behaviour.onJob != nil {
+                apus_connection_leave(pointer, message)
+                apus_loop_enqueue(server.loop, UnsafeMutableRawPointer(pointer))
+                return
+            }
             let payload = Array(UnsafeRawBufferPointer(start: message.pointee.data, count: message.pointee.len))
             server(pointer)?.note(.message(message.pointee.opcode, payload))
             server(pointer)?.behaviour.onMessage(Connection(pointer: pointer), message.pointee.opcode, payload)

@@ -130,6 +130,10 @@ void apus_connection_demand(apus_connection *connection, apus_demand demand);
 /* Takes the next message, if there is one. */
 bool apus_connection_next(apus_connection *connection, apus_incoming *out);
 
+/* Within on_message: leaves the message to a job that was enqueued, which takes it by apus_connection_next: where it
+ * stands, if the job runs at once, as jobs do while bytes are read; else it is kept. */
+void apus_connection_leave(apus_connection *connection, const apus_incoming *message);
+
 /* Gives out messages in parts from the next one on; see apus_session_give_parts. */
 void apus_connection_give_parts(apus_connection *connection);
 

@@ -35,8 +35,14 @@ int apus_loop_start(apus_loop *loop, const char *name);
  * it: then the loop goes as soon as the present turn has ended. Listeners and connections must be gone. */
 void apus_loop_free(apus_loop *loop);
 
+/* The loop whose thread this is, NULL on a thread that is no loop's: for apus_loop_is_current alone. */
+extern _Thread_local const apus_loop *_Nullable apus__loop_here;
+
 /* Whether this is the loop's own thread. */
-bool apus_loop_is_current(const apus_loop *loop);
+static inline bool apus_loop_is_current(const apus_loop *loop)
+{
+    return loop == apus__loop_here;
+}
 
 /* The job that the loop runs now; NULL between jobs, and on any other thread. */
 void *_Nullable apus_loop_running(const apus_loop *loop);

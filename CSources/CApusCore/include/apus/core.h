@@ -9,6 +9,7 @@
 #include "apus/chunked.h"
 #include "apus/close.h"
 #include "apus/compression.h"
+#include "apus/copy.h"
 #include "apus/deflate.h"
 #include "apus/error.h"
 #include "apus/extension.h"

@@ -10,13 +10,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "apus/close.h"
 #include "apus/compression.h"
 #include "apus/error.h"
 #include "apus/frame.h"
 #include "apus/macros.h"
+#include "apus/mask.h"
 #include "apus/message.h"
+#include "apus/utf8.h"
 
 APUS_ASSUME_NONNULL_BEGIN
 
@@ -101,6 +104,36 @@ void apus_session_end(apus_session *session);
  * APUS_EVENT_NONE. After APUS_EVENT_CLOSE and _FAIL the state is CLOSED and further bytes are taken without effect.
  * While CLOSING, messages are checked and dropped, and pings not answered (§5.5.1: nothing follows a Close). */
 size_t apus_session_receive(apus_session *session, uint8_t *data, size_t len, apus_event *out);
+
+/* The short way of apus_session_receive, to be tried before it where speed matters. It takes what nearly all frames to
+ * a server are, a whole message of at most 125 bytes in one unfragmented frame, and unmasks it where it stands.
+ *
+ * Returns how many bytes were taken, and then the payload is the last `payload_len` of them; 0 where they are anything
+ * else or not right: they are as they were, and for apus_session_receive. */
+static inline size_t apus_session_take_small(const apus_session *session, uint8_t *data, size_t len,
+                                             apus_opcode *opcode, size_t *payload_len)
+{
+    enum { HEADER_SIZE = 6, MASK_BIT = 0x80, FIN_BIT = 0x80 };
+    if (APUS_UNLIKELY(len < HEADER_SIZE))
+        return 0;
+    size_t size = (size_t)data[1] - MASK_BIT; /* without the bit: too large */
+    if (APUS_UNLIKELY(size >= session->small_end || size > len - HEADER_SIZE))
+        return 0;
+    apus_masking_key key;
+    memcpy(&key, data + 2, sizeof key);
+    if (data[0] == (FIN_BIT | APUS_OPCODE_BINARY)) {
+        *opcode = APUS_OPCODE_BINARY;
+        apus_mask(data + HEADER_SIZE, data + HEADER_SIZE, size, key);
+    } else if (data[0] == (FIN_BIT | APUS_OPCODE_TEXT)) {
+        *opcode = APUS_OPCODE_TEXT;
+        if (APUS_UNLIKELY(!apus_utf8_unmask_small(data + HEADER_SIZE, size, key)))
+            return 0;
+    } else {
+        return 0;
+    }
+    *payload_len = size;
+    return HEADER_SIZE + size;
+}
 
 /* Frees the message just delivered, where the session owns it; the next apus_session_receive does so too. */
 void apus_session_forget_message(apus_session *session);

@@ -28,6 +28,11 @@ size_t apus_utf8_validate(apus_utf8 *utf8, const uint8_t *data, size_t len);
  * what lies behind an invalid byte may or may not be. */
 size_t apus_utf8_unmask(apus_utf8 *utf8, uint8_t *target, const uint8_t *source, size_t len, apus_masking_key key);
 
+/* The same for a whole text of at most APUS_UTF8_SMALL bytes, in place. False where it is not valid; then its bytes are
+ * as they were. */
+#define APUS_UTF8_SMALL 125
+bool apus_utf8_unmask_small(uint8_t *text, size_t len, apus_masking_key key);
+
 /* Whether what came so far ends at a character's border. */
 bool apus_utf8_is_complete(const apus_utf8 *utf8);
 
