@@ -46,8 +46,10 @@ tsan: ## runs the unit tests under ThreadSanitizer
 fuzz: ## fuzzes each parser of the core for a minute (options: ARGS="SECONDS=600 utf8")
 	Scripts/fuzz $(ARGS)
 
-conformance: ## runs the Autobahn|Testsuite against the echo server
-	Scripts/conformance $(ARGS)
+conformance: ## runs the whole Autobahn|Testsuite, against the server and against the client (some 30 minutes)
+	Scripts/setup
+	Scripts/conformance --all
+	Scripts/conformance client --all
 
 browser: ## checks the chat in a real browser
 	Scripts/check-browser $(ARGS)

@@ -87,10 +87,13 @@ extension Bytes {
 }
 
 extension Bytes: RandomAccessCollection {
+    /// 0.
     public var startIndex: Int { 0 }
 
+    /// The number of bytes.
     public var endIndex: Int { count }
 
+    /// The number of bytes; known without looking at them.
     public var count: Int {
         switch storage {
         case .inline(_, let count): Int(count)
@@ -98,6 +101,7 @@ extension Bytes: RandomAccessCollection {
         }
     }
 
+    /// The byte at an index; traps where there is none.
     public subscript(position: Int) -> UInt8 {
         switch storage {
         case .inline(let words, let count):
@@ -107,14 +111,17 @@ extension Bytes: RandomAccessCollection {
         }
     }
 
+    /// Calls `body` with the bytes where they are; they always are contiguous.
     public func withContiguousStorageIfAvailable<T>(_ body: (UnsafeBufferPointer<UInt8>) throws -> T) rethrows -> T? {
         try withUnsafeBytes { try body($0.assumingMemoryBound(to: UInt8.self)) }
     }
 }
 
 extension Bytes: Hashable {
+    /// Whether they are the same bytes, wherever they are kept.
     public static func == (one: Self, other: Self) -> Bool { one.elementsEqual(other) }
 
+    /// Takes the bytes into a hash.
     public func hash(into hasher: inout Hasher) {
         hasher.combine(count)
         withUnsafeBytes { hasher.combine(bytes: $0) }
