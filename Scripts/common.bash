@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PYTHON_FOLDER=.build-python    # the virtual environment of the tools that come from PyPI
 PROXIES_FOLDER=.build-proxies  # nginx and HAProxy, where they are not installed
 NODE_FOLDER=.build-node        # node-ws, where it cannot be installed beside a foreign Node.js
+BENCH_FOLDER=.build-bench      # what the benchmarks build and download
 RIG_FOLDER=../shared/rig       # optional tools beside the checkout
 SKIPPED=${SKIP_STATUS:-0}      # the exit status of a check that this machine cannot run
 
@@ -24,6 +25,11 @@ skip() {
 # usage: prints the comment at the head of the calling script.
 usage() { sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; }
 
+# Where Node.js finds node-ws.
+node_path() { say "$PWD/$NODE_FOLDER/usr/share/nodejs:/usr/share/nodejs"; }
+
+swift_version() { swift --version 2>/dev/null | sed -n 's/.*Swift version \([^ ]*\).*/\1/p' | head -n 1; }
+
 # The clang of the Swift toolchain, which has every sanitizer's runtime; else the one on the PATH.
 toolchain_clang() {
     local clang
@@ -38,6 +44,13 @@ build_release() {
         say "building $product (release)"
         swift build -c release --product "$product"
     done
+}
+
+# make_certificate CERTIFICATE KEY: writes a certificate for 127.0.0.1 that signs itself, unless it is there.
+make_certificate() {
+    [ ! -f "$1" ] || return 0
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 365 -subj /CN=127.0.0.1 \
+        -addext subjectAltName=IP:127.0.0.1 -keyout "$2" -out "$1" 2>/dev/null
 }
 
 # start_server COMMAND...: starts a server that prints `listening on PORT` or its address, `http://HOST:PORT`; sets
@@ -78,7 +91,7 @@ machine() {
     say "commit     $(git rev-parse --short HEAD)$(git diff --quiet HEAD -- || printf ' with changes')"
     say "processor  ${processor:-$(uname -m)}, $(getconf _NPROCESSORS_ONLN) cores"
     say "system     $(uname -sr)"
-    say "swift      $(swift --version 2>/dev/null | sed -n 's/.*Swift version \([^ ]*\).*/\1/p' | head -n 1)"
+    say "swift      $(swift_version)"
 }
 
 # part NAME COMMAND...: runs one part of a larger check and keeps its outcome for `summary`.
