@@ -36,6 +36,7 @@ final class CoreServer: @unchecked Sendable {
         var onMessage: @Sendable (Connection, apus_opcode, [UInt8]) -> Void = { $0.send($1, $2) }
         var onBody: @Sendable (Connection) -> Void = { $0.demandBody() }
         var onBodyEnd: @Sendable (Connection, apus_error) -> Void = { _, _ in }
+        var onPeerEnd: @Sendable (Connection) -> Void = { _ in }
         var onDrain: @Sendable (Connection) -> Void = { _ in }
         var onPong: @Sendable (Connection) -> Void = { _ in }
         var onEnd: @Sendable (Connection) -> Void = { _ in }
@@ -183,6 +184,7 @@ final class CoreServer: @unchecked Sendable {
             server(pointer)?.note(.bodyEnd(apus_error(rawValue: error)))
             server(pointer)?.behaviour.onBodyEnd(Connection(pointer: pointer), apus_error(rawValue: error))
         },
+        on_peer_end: { pointer in server(pointer)?.behaviour.onPeerEnd(Connection(pointer: pointer)) },
         on_message: { pointer, message in
             let payload = Array(UnsafeRawBufferPointer(start: message.pointee.data, count: message.pointee.len))
             server(pointer)?.note(.message(message.pointee.opcode, payload))
