@@ -57,7 +57,7 @@ make_certificate() {
 # SERVER_PID and SERVER_PORT. What it logs goes to SERVER_LOG.
 SERVER_LOG=/dev/stderr
 start_server() {
-    local folder line ready='(listening on |http://[^ ]*:)([0-9]+)'
+    local folder line ready='(listening on |https?://[^ ]*:)([0-9]+)'
     folder=$(mktemp -d)
     mkfifo "$folder/out"
     "$@" >"$folder/out" 2>>"$SERVER_LOG" &
