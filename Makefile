@@ -1,6 +1,6 @@
 # Every verb of the project, each one line or one script under Scripts/. `make` alone lists them.
 
-.PHONY: help setup chat build test clients format lint layers asan ubsan tsan fuzz conformance browser
+.PHONY: help setup chat build test clients format lint layers asan ubsan tsan fuzz conformance browser bench
 
 help: ## lists the verbs
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,3 +53,6 @@ conformance: ## runs the whole Autobahn|Testsuite, against the server and agains
 
 browser: ## checks the chat in a real browser
 	Scripts/check-browser $(ARGS)
+
+bench: ## measures Apus beside other servers, 25 minutes (options: ARGS="--quick")
+	Scripts/bench $(ARGS)

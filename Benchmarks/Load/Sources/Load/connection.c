@@ -181,6 +181,7 @@ static void receive(load_run *run, load_connection *connection)
             load_connection_abort(run, connection);
         if (count <= 0)
             return;
+        run->heard_bytes += (uint64_t)count;
         take(run, connection, run->buffer, (size_t)count);
         /* TLS may hold more than it handed out; a plain socket that had less than asked for is empty. */
         bool may_have_more = connection->ssl != NULL || count == LOAD_BUFFER_SIZE;

@@ -86,6 +86,9 @@ void load_report_text(const load_run *run, FILE *out)
     else
         fprintf(out, "%-10s %" PRIu64 " in %.2f s, %.0f a second, all as they should be\n", noun(run), run->heard,
                 seconds, (double)run->heard / seconds);
+    if (options->is_deflate)
+        fprintf(out, "size       %.0f bytes came back for each, of %" PRIu64 "\n", each(run, run->end.heard_bytes),
+                options->size);
     print_latency(run, out);
     if (options->pid_count > 0) {
         print_cpu(run, out, "server", run->start.server_cpu, run->end.server_cpu);
@@ -166,8 +169,10 @@ void load_report_json(const load_run *run, FILE *out)
     double seconds = window(run);
     fprintf(out, "{\n  \"tool\": \"%.*s\",\n", (int)strcspn(load_version, "\n"), load_version);
     json_options(run, out);
-    fprintf(out, "  \"seconds\": %.6f,\n  \"count\": %" PRIu64 ",\n  \"unit\": \"%s\",\n  \"per_second\": %.1f,\n",
-            seconds, run->heard, noun(run), (double)run->heard / seconds);
+    fprintf(out,
+            "  \"seconds\": %.6f,\n  \"count\": %" PRIu64 ",\n  \"unit\": \"%s\",\n  \"per_second\": %.1f,\n"
+            "  \"bytes_each\": %.1f,\n",
+            seconds, run->heard, noun(run), (double)run->heard / seconds, each(run, run->end.heard_bytes));
     json_latency(run, out);
     json_server(run, out);
     fprintf(out, "  \"generator\": {\"cpu_ns\": %" PRIu64 ", \"cpu_ns_each\": %.2f}\n}\n", own, each(run, own));

@@ -1,6 +1,7 @@
 #include "load/run.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <openssl/err.h>
 #include <stdarg.h>
@@ -35,7 +36,7 @@ void load_run_fail(load_run *run, const char *words, ...)
 static void snapshot(load_run *run, load_snapshot *out, bool has_memory)
 {
     const load_options *options = run->options;
-    *out = (load_snapshot){.own_cpu = load_process_own_cpu()};
+    *out = (load_snapshot){.own_cpu = load_process_own_cpu(), .heard_bytes = run->heard_bytes};
     for (size_t i = 0; i < options->pid_count; i++) {
         uint64_t cpu, memory = 0, threads = 0;
         if (!load_process_cpu(options->pids[i], &cpu) ||
@@ -74,7 +75,7 @@ void load_run_enter(load_run *run, load_phase phase, uint64_t now)
             load_run_enter(run, LOAD_PHASE_MEASURING, now);
         break;
     case LOAD_PHASE_MEASURING:
-        run->heard = 0;
+        run->heard = run->heard_bytes = 0;
         load_histogram_reset(&run->latency);
         snapshot(run, &run->start, false);
         run->phase_end = options->messages != 0 ? UINT64_MAX : run->start.time + nanoseconds(options->duration);
@@ -199,14 +200,26 @@ static void go_on(load_run *run, uint64_t now)
                       run->open, run->count, (unsigned long long)run->heard);
 }
 
+/* Waits for events until a time. Only a fixed rate needs it to the nanosecond, and a kernel that can (Linux 5.11). */
+static int wait_for_events(load_run *run, struct epoll_event events[EVENTS], uint64_t until)
+{
+    uint64_t now = load_now(), left = until > now ? until - now : 0;
+    if (run->options->rate != 0) {
+        struct timespec timeout = {.tv_sec = (time_t)(left / LOAD_SECOND), .tv_nsec = (long)(left % LOAD_SECOND)};
+        int count = epoll_pwait2(run->poll, events, EVENTS, &timeout, NULL);
+        if (count >= 0 || errno != ENOSYS)
+            return count;
+    }
+    uint64_t milliseconds = (left + LOAD_SECOND / 1000 - 1) / (LOAD_SECOND / 1000);
+    return epoll_wait(run->poll, events, EVENTS, milliseconds < INT_MAX ? (int)milliseconds : INT_MAX);
+}
+
 static void wait_and_handle(load_run *run, uint64_t until)
 {
     struct epoll_event events[EVENTS];
-    uint64_t now = load_now(), left = until > now ? until - now : 0;
-    struct timespec timeout = {.tv_sec = (time_t)(left / LOAD_SECOND), .tv_nsec = (long)(left % LOAD_SECOND)};
-    int count = epoll_pwait2(run->poll, events, EVENTS, &timeout, NULL);
+    int count = wait_for_events(run, events, until);
     if (count < 0 && errno != EINTR)
-        load_run_fail(run, "epoll_pwait2: %s", strerror(errno));
+        load_run_fail(run, "epoll_wait: %s", strerror(errno));
     for (int i = 0; i < count && !run->has_failed; i++)
         load_connection_handle(run, events[i].data.ptr, events[i].events);
 }

@@ -20,6 +20,7 @@
 typedef struct load_snapshot {
     uint64_t time;
     uint64_t server_cpu, server_memory, server_threads, own_cpu;
+    uint64_t heard_bytes;
 } load_snapshot;
 
 typedef enum load_phase {
@@ -60,8 +61,8 @@ struct load_run {
     load_schedule schedule;
     uint32_t *remaining; /* fanout: connections that still have to hear a message, by its number modulo the depth */
 
-    uint64_t heard; /* messages (connect: connections) within the window so far */
-    uint64_t compressed;
+    uint64_t heard;       /* messages (connect: connections) within the window so far */
+    uint64_t heard_bytes; /* off the wire within the window, or out of TLS */
     load_histogram latency;
     load_snapshot first, opened, start, end;
 
