@@ -1,9 +1,9 @@
 # Every verb of the project, each one line or one script under Scripts/. `make` alone lists them.
 
-.PHONY: help setup chat build test clients format lint layers asan ubsan tsan fuzz conformance browser bench
+.PHONY: help setup chat build test clients format lint layers asan ubsan tsan fuzz conformance browser bench bench-count
 
 help: ## lists the verbs
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## installs what building and testing need, and only what is missing
 	Scripts/setup test
@@ -53,6 +53,9 @@ conformance: ## runs the whole Autobahn|Testsuite, against the server and agains
 
 browser: ## checks the chat in a real browser
 	Scripts/check-browser $(ARGS)
+
+bench-count: ## counts instructions and system calls for a message (options: ARGS="--check")
+	Scripts/bench-count $(ARGS)
 
 bench: ## measures Apus beside other servers, 25 minutes (options: ARGS="--quick")
 	Scripts/bench $(ARGS)

@@ -46,6 +46,13 @@ build_release() {
     done
 }
 
+# build_load: builds the load generator, $BENCH_FOLDER/load/release/apus-load.
+build_load() {
+    say "building apus-load"
+    swift build -c release --package-path Benchmarks/Load --scratch-path "$BENCH_FOLDER/load" --product apus-load \
+        >"$BENCH_FOLDER/load.log" 2>&1 || die "apus-load does not build: see $BENCH_FOLDER/load.log"
+}
+
 # make_certificate CERTIFICATE KEY: writes a certificate for 127.0.0.1 that signs itself, unless it is there.
 make_certificate() {
     [ ! -f "$1" ] || return 0

@@ -119,7 +119,15 @@ extension Bytes: RandomAccessCollection {
 
 extension Bytes: Hashable {
     /// Whether they are the same bytes, wherever they are kept.
-    public static func == (one: Self, other: Self) -> Bool { one.elementsEqual(other) }
+    public static func == (one: Self, other: Self) -> Bool {
+        switch (one.storage, other.storage) {
+        case (.inline(let words, let count), .inline(let others, let otherCount)):
+            // What lies behind the last byte is zero.
+            count == otherCount && words[0] == others[0] && words[1] == others[1] && words[2] == others[2]
+        case (.array(let array), .array(let other)): array == other
+        default: false
+        }
+    }
 
     /// Takes the bytes into a hash.
     public func hash(into hasher: inout Hasher) {

@@ -98,7 +98,7 @@ extension WebSocket {
     /// closed as well, so its waits need no cancellation handler.
     @usableFromInline
     var handlersMailbox: Mailbox? {
-        guard let running = eventLoop.handle.runningJob, running == handlerJob else { return nil }
+        guard eventLoop.handle.isRunning(handlerJob) else { return nil }
         if let mailbox = inbound.mailbox { return mailbox }
         let mailbox = Mailbox(of: self)
         inbound.mailbox = mailbox

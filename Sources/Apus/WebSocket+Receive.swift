@@ -10,43 +10,37 @@ extension WebSocket {
     /// - Throws: what `body` throws, or a ``WebSocketError`` as ``Iterator/next(isolation:)`` does. Returns when the
     ///   peer has closed.
     public func receive(_ body: @escaping @Sendable (borrowing BorrowedMessage) throws -> Void) async throws {
+        guard eventLoop.handle.isRunning(handlerJob) else { return try await receiveElsewhere(body) }
+        let receiver = Receiver(body, on: eventLoop)
+        startReceiving(receiver)
+        try await receiver.end()?.get()
+    }
+
+    /// The same by another task than the handler's own, or from another thread. Never inlined: the frame of a task that
+    /// does not need it would hold it all the same.
+    @inline(never)
+    private func receiveElsewhere(_ body: @escaping Receiver.Body) async throws {
         let wait = Wait()
-        let result = await withTaskCancellationHandler {
-            await withUnsafeContinuation { (continuation: UnsafeContinuation<Result<Void, any Error>, Never>) in
-                onLoop { self.startReceiving(Receiver(body: body, wait: wait, continuation: continuation)) }
+        let outcome = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                onLoop {
+                    self.startReceiving(
+                        Receiver(body, on: self.eventLoop, wait: wait, continuation: continuation))
+                }
             }
         } onCancel: {
             wait.cancel()
             eventLoop.post { self.cancelReceiver(wait) }
         }
-        try result.get()
-    }
-
-    /// A closure for all messages, and the task that waits for the last one.
-    final class Receiver: Sendable {
-        let body: @Sendable (borrowing BorrowedMessage) throws -> Void
-        let wait: Wait
-        let continuation: UnsafeContinuation<Result<Void, any Error>, Never>
-
-        init(
-            body: @escaping @Sendable (borrowing BorrowedMessage) throws -> Void,
-            wait: Wait,
-            continuation: UnsafeContinuation<Result<Void, any Error>, Never>
-        ) {
-            self.body = body
-            self.wait = wait
-            self.continuation = continuation
-        }
+        try outcome.get()
     }
 
     private func startReceiving(_ receiver: Receiver) {
         guard !isReceiving else {
-            receiver.continuation.resume(returning: .failure(WebSocketError.alreadyReceiving))
-            return
+            return receiver.finish(.failure(WebSocketError.alreadyReceiving))
         }
-        guard !receiver.wait.isCancelled else {
-            receiver.continuation.resume(returning: .failure(WebSocketError.cancelledReceiving))
-            return
+        guard receiver.wait?.isCancelled != true else {
+            return receiver.finish(.failure(WebSocketError.cancelledReceiving))
         }
         inbound.receiver = Unmanaged.passRetained(receiver)
         giveUnread()
@@ -75,11 +69,11 @@ extension WebSocket {
         }
     }
 
-    private func stopReceiving(_ result: Result<Void, any Error>) {
+    private func stopReceiving(_ outcome: Receiver.Outcome) {
         guard let receiver = inbound.receiver else { return }
         inbound.receiver = nil
         demandNone()
-        receiver._withUnsafeGuaranteedRef(\.continuation).resume(returning: result)
+        receiver._withUnsafeGuaranteedRef { $0.finish(outcome) }
         // Its closure may stand below us on the stack, and has returned by the time that posted calls run.
         eventLoop.post { receiver.release() }
     }

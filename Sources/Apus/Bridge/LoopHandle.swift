@@ -74,6 +74,12 @@ final class LoopHandle: Sendable {
     /// and on any other thread. `apus_loop_running`
     var runningJob: UnsafeMutableRawPointer? { apus_loop_running(pointer) }
 
+    /// Whether this is the job that runs on the loop now, and we are in it.
+    func isRunning(_ job: UnsafeMutableRawPointer?) -> Bool {
+        guard let running = runningJob else { return false }
+        return running == job
+    }
+
     /// `apus_loop_enqueue`
     func enqueue(_ job: UnownedJob, isSerial: Bool) {
         let bits = unsafeBitCast(job, to: UInt.self) | (isSerial ? Self.serialBit : 0)

@@ -12,6 +12,7 @@
 #define APUS_ASSUME_NONNULL_BEGIN
 #define APUS_ASSUME_NONNULL_END
 #define _Nullable
+#define _Nonnull
 #endif
 
 #define APUS_LIKELY(condition) __builtin_expect(!!(condition), 1)
