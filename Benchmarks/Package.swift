@@ -1,8 +1,8 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-/// The micro benchmarks. The load generator (Load) and the other servers (Peers/swift) are packages of their own, so that
-/// neither needs what these need.
+/// The micro benchmarks. The load generator (Load) and the other servers (Peers/swift) are packages of their own, so
+/// that neither needs what these need.
 let package = Package(
     name: "apus-benchmarks",
     platforms: [.macOS(.v26)],

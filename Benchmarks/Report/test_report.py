@@ -36,7 +36,8 @@ def made_up(rounds=3, works=WORKS, spread=0.01, others=0.01):
     """Every work with each of its servers, the n-th of which costs n times as much."""
     cells = [{"work": work.name, "peer": peer, "round": number,
               "result": result(1000 * (n + 1) * (1 + spread * number), others)}
-             for number in range(rounds) for work in works for n, peer in enumerate(work.peers) if peer != "hummingbird"]
+             for number in range(rounds) for work in works for n, peer in enumerate(work.peers)
+             if peer != "hummingbird"]
     return {"machine": MACHINE, "rounds": rounds, "seconds": 1.0, "cells": cells,
             "versions": {peer: "1.0" for peer in TITLES if peer != "hummingbird"},
             "skipped": {"hummingbird": "does not resolve"}}

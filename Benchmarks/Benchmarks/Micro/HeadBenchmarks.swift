@@ -19,7 +19,7 @@ func headBenchmarks() {
         Connection: Upgrade
         Pragma: no-cache
         Cache-Control: no-cache
-        User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36
+        User-Agent: Mozilla/5.0 (X11; Linux) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0.0.0 Safari/537.36
         Upgrade: websocket
         Origin: https://chat.example.org
         Sec-WebSocket-Version: 13
