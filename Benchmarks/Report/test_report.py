@@ -101,9 +101,10 @@ class Reports(unittest.TestCase):
 
     def test_everything_is_written(self):
         files = self.write(made_up())
-        self.assertEqual(set(files), {"README.md", "bench.json", "bench.md", "bars.svg", "latency.svg", "size.svg",
-                                      "memory.svg"})
+        self.assertEqual(set(files), {"README.md", "bench.json", "bench.md", "bars.svg", "headline.svg", "latency.svg",
+                                      "size.svg", "memory.svg"})
         readme = files["README.md"]
+        self.assertIn("](headline.svg)", readme)
         self.assertTrue(readme.startswith("before\n") and readme.endswith("\nafter\n") and "old" not in readme)
         for work in WORKS:
             self.assertIn(f"{work.title[0].upper()}{work.title[1:]}", files["bench.md"])
@@ -129,7 +130,7 @@ class Reports(unittest.TestCase):
 
     def test_one_round_or_few_works_will_do(self):
         files = self.write(made_up(rounds=1, works=WORKS[:2]))
-        self.assertEqual(set(files), {"README.md", "bench.json", "bench.md", "bars.svg"})
+        self.assertEqual(set(files), {"README.md", "bench.json", "bench.md", "bars.svg", "headline.svg"})
 
     def test_plots_are_well_formed_and_within_their_page(self):
         results = Results(made_up())
