@@ -22,6 +22,7 @@ let package = Package(
         .library(name: "Apus", targets: ["Apus"]),
         .library(name: "ApusSocketIO", targets: ["ApusSocketIO"]),
         .library(name: "ApusTesting", targets: ["ApusTesting"]),
+        .library(name: "_CApusCore", targets: ["CApusCore"]),  // for Benchmarks/ only: no promise
         .executable(name: "chat", targets: ["Chat"]),
         .executable(name: "echo-server", targets: ["EchoServer"]),
         .executable(name: "core-echo", targets: ["CoreEcho"]),

@@ -112,6 +112,7 @@ class Bench:
             for work, peers in self.plan:
                 for peer in rotated(peers, number):
                     self.measure_one(number, work, peer)
+            report.save(self.raw, self.options.out)  # whatever becomes of the next round
 
 
 def main():

@@ -14,7 +14,9 @@ COLORS = {
 }
 BAR_WORKS = ("echo-20-d1", "echo-20-d16", "text-1k-ascii", "text-1k-mixed", "echo-1m", "handshake", "fanout",
              "wss-1000-d1", "deflate-alone", "deflate-context", "idle-10000")
+HEADLINE_WORKS = ("echo-20-d1", "echo-20-d16", "text-1k-mixed", "idle-10000")
 CUT_AT = 5.0  # times the cheapest: longer bars are cut, and say so by their end
+HEADLINE_WORDS = "what a message costs the server, and a connection"
 BAR, GAP = 15, 7
 
 
@@ -53,13 +55,18 @@ def draw_panel(page, work, results, x, y, width):
         y += BAR + GAP
 
 
+def headline(results):
+    """The few panels that the README shows."""
+    return bars(results, HEADLINE_WORKS)
+
+
 def panel_height(results, work):
     return 16 + len(results.peers(work)) * (BAR + GAP) + 34
 
 
-def bars(results):
+def bars(results, names=BAR_WORKS):
     """Panels in two columns, each filled from above."""
-    works = [work for work in WORKS if work.name in BAR_WORKS and results.peers(work)]
+    works = [work for work in WORKS if work.name in names and results.peers(work)]
     if not works:
         return None
     heights, places, top, width = [0, 0], [], 104, 1040
@@ -195,7 +202,8 @@ def latency(results):
 def write(results, folder):
     """Writes the plots that the data is there for; returns [(file name, words)]."""
     written = []
-    for name, draw, words in (("bars.svg", bars, "CPU time and memory by server"),
+    for name, draw, words in (("headline.svg", headline, HEADLINE_WORDS),
+                              ("bars.svg", bars, "CPU time and memory by server"),
                               ("latency.svg", latency, "percentiles of the latency at half load"),
                               ("size.svg", cost_by_size, "CPU time by the size of a message"),
                               ("memory.svg", memory, "memory by the number of connections")):

@@ -5,6 +5,7 @@
 """
 
 import json
+import os
 import pathlib
 import sys
 
@@ -39,14 +40,22 @@ def write_readme(path, table):
     path.write_text(f"{before}{BEGIN}\n{table}{END}{after}", encoding="utf-8")
 
 
-def write(raw, folder, readme=None):
+def save(raw, folder):
+    """Writes the raw data alone."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "bench.json").write_text(compact(raw), encoding="utf-8")
+
+
+def write(raw, folder, readme=None):
+    """Writes everything; the README's part where there is a README."""
+    save(raw, folder)
     results = Results(raw)
     names = plots.write(results, folder)
+    names = [(name, words) for name, words in names if name != "headline.svg"]  # that is the README's
     (folder / "bench.md").write_text(tables.full(results, names), encoding="utf-8")
     if readme is not None:
-        write_readme(readme, tables.summary(results))
+        shown = os.path.relpath(folder / "headline.svg", readme.parent)
+        write_readme(readme, f"\n![{plots.HEADLINE_WORDS}]({shown})\n" + tables.summary(results))
 
 
 if __name__ == "__main__":

@@ -109,4 +109,4 @@ def summary(results):
     machine = results.machine
     return (f"{text}\nCPU time of the server for each message, delivery or handshake; memory for each connection. "
             f"Measured on {machine['date'].split(' ')[0]} with `{machine['command']}`: "
-            f"{machine['processor']}, {machine['cpus']} CPUs.\n{NOTE}\n\n")
+            f"{machine['processor']}, {machine['cpus']} CPUs.\n\n{NOTE}\n\n")

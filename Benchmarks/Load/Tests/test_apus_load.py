@@ -104,6 +104,7 @@ class Options(unittest.TestCase):
             ("port is no number from 1 to 65535", "ws://127.0.0.1:0/"),
             ("port is no number from 1 to 65535", "ws://127.0.0.1:99999/"),
             ("port is no number from 1 to 65535", "ws://127.0.0.1:80x/"),
+            ("path has to begin with /", "ws://127.0.0.1?a=b"),
             ("the URL has no host", "ws:///"),
             ("the URL has no host", "ws://[::1"),
             ("there is no option --deep=3", url, "--deep=3"),

@@ -110,6 +110,19 @@ static void connected(load_run *run, load_connection *connection)
         connection->state = LOAD_STATE_SHAKING;
 }
 
+/* Counts what was as it should be. Most often that is one whole message, and no division. */
+static void count_expected(const load_tape *tape, load_connection *connection, size_t len)
+{
+    size_t whole = connection->heard_part + len;
+    if (whole == tape->heard_len) {
+        connection->heard++;
+        connection->heard_part = 0;
+        return;
+    }
+    connection->heard += whole / tape->heard_len;
+    connection->heard_part = whole % tape->heard_len;
+}
+
 /* Takes what came as the tape has it, while it is that; returns how many bytes were. */
 static size_t take_expected(load_run *run, load_connection *connection, const uint8_t *data, size_t len)
 {
@@ -121,9 +134,7 @@ static size_t take_expected(load_run *run, load_connection *connection, const ui
         size_t piece = len - taken < ring - at ? len - taken : ring - at;
         if (!run->options->is_raw && memcmp(data + taken, tape->heard + at, piece) != 0)
             break;
-        size_t whole = connection->heard_part + piece;
-        connection->heard += whole / tape->heard_len;
-        connection->heard_part = whole % tape->heard_len;
+        count_expected(tape, connection, piece);
         taken += piece;
     }
     return taken;

@@ -14,15 +14,15 @@ static uint64_t allowed(const load_run *run, const load_connection *connection, 
         return 0;
     if (run->options->messages == 0)
         return wanted;
-    uint64_t left = run->options->messages / run->count - connection->due;
+    uint64_t left = run->quota - connection->due;
     return wanted < left ? wanted : left;
 }
 
 static void send_more(load_run *run, load_connection *connection, uint64_t wanted, uint64_t now)
 {
-    uint64_t count = allowed(run, connection, wanted), depth = run->options->depth;
+    uint64_t count = allowed(run, connection, wanted);
     for (uint64_t i = 0; i < count; i++)
-        connection->sent_at[(connection->due + i) % depth] = now;
+        connection->sent_at[(connection->due + i) & run->sent_at_mask] = now;
     connection->due += count;
     if (count > 0)
         load_connection_flush(run, connection);
@@ -39,15 +39,15 @@ static void record_scheduled(load_run *run, const load_connection *connection, u
 
 static void on_heard(load_run *run, load_connection *connection, uint64_t first, uint64_t count)
 {
-    uint64_t now = load_now(), depth = run->options->depth;
+    uint64_t now = load_now(), mask = run->sent_at_mask;
     if (run->options->rate != 0) {
         record_scheduled(run, connection, first, count, now);
         return;
     }
     for (uint64_t i = 0; i < count;) {
         /* What was sent together is recorded together. */
-        uint64_t sent_at = connection->sent_at[(first + i) % depth], same = 1;
-        while (i + same < count && connection->sent_at[(first + i + same) % depth] == sent_at)
+        uint64_t sent_at = connection->sent_at[(first + i) & mask], same = 1;
+        while (i + same < count && connection->sent_at[(first + i + same) & mask] == sent_at)
             same++;
         load_run_record(run, now - sent_at, same);
         i += same;

@@ -16,8 +16,8 @@ static void publish(load_run *run, uint64_t now)
     if (options->messages != 0 && publisher->due == options->messages)
         return;
     if (options->rate == 0) {
-        run->sent_at[publisher->due % options->depth] = now;
-        run->remaining[publisher->due % options->depth] = (uint32_t)run->count;
+        run->sent_at[publisher->due & run->sent_at_mask] = now;
+        run->remaining[publisher->due & run->sent_at_mask] = (uint32_t)run->count;
     }
     publisher->due++;
     load_connection_flush(run, publisher);
@@ -26,15 +26,15 @@ static void publish(load_run *run, uint64_t now)
 static void on_heard(load_run *run, load_connection *connection, uint64_t first, uint64_t count)
 {
     (void)connection;
-    uint64_t now = load_now(), depth = run->options->depth;
+    uint64_t now = load_now(), mask = run->sent_at_mask;
     for (uint64_t i = first; i < first + count && !run->has_failed; i++) {
         if (i >= run->connections[0].due) {
             load_run_fail(run, "connection %u heard a message that was not sent", connection->index);
         } else if (run->options->rate != 0) {
             load_run_record(run, now - load_schedule_time(&run->schedule, i), 1);
         } else {
-            load_run_record(run, now - run->sent_at[i % depth], 1);
-            if (--run->remaining[i % depth] == 0)
+            load_run_record(run, now - run->sent_at[i & mask], 1);
+            if (--run->remaining[i & mask] == 0)
                 publish(run, now);
         }
     }

@@ -228,6 +228,8 @@ static void take_url(parser *parser, const char *url)
         }
         snprintf(out->port, sizeof out->port, "%lu", value);
     }
+    if (*end != '\0' && *end != '/')
+        fault(parser, "the URL's path has to begin with /: '%s'", url);
     out->path = *end == '/' ? end : "/";
 }
 

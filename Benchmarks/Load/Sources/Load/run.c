@@ -136,7 +136,11 @@ static bool raise_limit(load_run *run)
 static bool allocate(load_run *run)
 {
     const load_options *options = run->options;
-    size_t in_flight = options->rate != 0 ? 1 : options->depth;
+    size_t in_flight = 1;
+    while (in_flight < options->depth)
+        in_flight *= 2;
+    run->sent_at_mask = in_flight - 1;
+    run->quota = options->messages / run->count;
     run->connections = calloc(run->count, sizeof *run->connections);
     /* A fan-out has its times in one place, since all connections hear the same. */
     run->sent_at = calloc(options->mode == LOAD_MODE_ECHO ? run->count * in_flight : in_flight, sizeof(uint64_t));

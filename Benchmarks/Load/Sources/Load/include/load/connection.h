@@ -34,7 +34,7 @@ typedef struct load_connection {
     size_t sent_part; /* bytes of the next one */
     uint64_t heard;
     size_t heard_part;       /* bytes of the next one, on the short way */
-    uint64_t *sent_at;       /* when each message in flight was sent, by its number modulo the depth */
+    uint64_t *sent_at;       /* when each message in flight was sent, by its number and the run's mask */
     uint64_t began_at;       /* when the connection began to be opened */
     load_receiver *receiver; /* NULL where every byte so far was as on the tape */
     load_opening *opening;   /* NULL once open */

@@ -47,8 +47,10 @@ struct load_run {
     load_tape tape;
     load_connection *connections;
     size_t count;
-    size_t begun, open; /* connections that began to be opened; that are open now */
-    uint64_t *sent_at;  /* those of all connections */
+    size_t begun, open;    /* connections that began to be opened; that are open now */
+    uint64_t *sent_at;     /* those of all connections */
+    uint64_t sent_at_mask; /* a power of two less one, not less than the depth less one */
+    uint64_t quota;        /* messages that each connection is to send; 0: as many as it can */
     int poll;
     struct addrinfo *address;
     SSL_CTX *tls;
@@ -59,7 +61,7 @@ struct load_run {
     uint64_t phase_end;
     uint64_t deadline;
     load_schedule schedule;
-    uint32_t *remaining; /* fanout: connections that still have to hear a message, by its number modulo the depth */
+    uint32_t *remaining; /* fanout: connections that still have to hear a message, by its number and the mask */
 
     uint64_t heard;       /* messages (connect: connections) within the window so far */
     uint64_t heard_bytes; /* off the wire within the window, or out of TLS */
