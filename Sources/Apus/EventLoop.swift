@@ -51,12 +51,12 @@ public final class EventLoop: TaskExecutor {
     }
 
     /// Runs `body` on the loop's thread, soon, in order with the caller's other calls.
-    func post(_ body: @escaping @Sendable () -> Void) {
+    package func post(_ body: @escaping @Sendable () -> Void) {
         handle.post(body)
     }
 
     /// Runs `body` on the loop's thread and returns its result: at once where the caller is there already.
-    func run<T: Sendable>(_ body: @escaping @Sendable () -> T) async -> T {
+    package func run<T: Sendable>(_ body: @escaping @Sendable () -> T) async -> T {
         if isCurrent { return body() }
         return await withUnsafeContinuation { continuation in
             post { continuation.resume(returning: body()) }

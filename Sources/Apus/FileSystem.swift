@@ -7,7 +7,7 @@
 #endif
 
 /// Reading whole files and directories; Foundation would be a large guest for so little.
-enum FileSystem {
+package enum FileSystem {
     struct Entry {
         let name: String
         let isDirectory: Bool
@@ -33,7 +33,7 @@ enum FileSystem {
     }
 
     /// All bytes of a file.
-    static func contents(of path: String) throws(WebSocketError) -> [UInt8] {
+    package static func contents(of path: String) throws(WebSocketError) -> [UInt8] {
         guard let file = fopen(path, "rb") else { throw unreadable(path) }
         defer { fclose(file) }
         var contents: [UInt8] = []

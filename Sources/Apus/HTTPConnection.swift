@@ -125,6 +125,7 @@ final class HTTPConnection: Sendable {
 extension HTTPConnection: ConnectionOwner {
     func ended(_ ending: Ending) {
         hasEnded = true
+        exchange?.clientLeft()
         exchange?.close(ending.error ?? .closed)
         waiter?.resume(returning: nil)
         waiter = nil

@@ -14,6 +14,10 @@ final class HTTPExchange: Sendable {
     /// What broke the content, as the core told it.
     @exclusivity(unchecked) private(set) nonisolated(unsafe) var failure: ContentFailure?
 
+    /// Who wants to know that the client has left before its response was given.
+    @exclusivity(unchecked) private nonisolated(unsafe) var onDeparture: (@Sendable () -> Void)?
+    @exclusivity(unchecked) private nonisolated(unsafe) var hasLeft = false
+
     private typealias Reader = (wait: Wait, continuation: UnsafeContinuation<Delivery, Never>)
     private typealias Writer = (wait: Wait, continuation: UnsafeContinuation<Void, Never>)
 
@@ -31,11 +35,27 @@ final class HTTPExchange: Sendable {
     /// The response is given, or the connection gone: nothing is read or written any more. On the loop.
     func close(_ error: WebSocketError = .exchangeOver) {
         handle = nil
+        onDeparture = nil
         if let reader {
             self.reader = nil
             reader.continuation.resume(returning: .failed(error))
         }
         drained()
+    }
+
+    /// The client has left, or looks like it; the response is not given yet. On the loop.
+    func clientLeft() {
+        hasLeft = true
+        let tell = onDeparture
+        onDeparture = nil
+        tell?()
+    }
+
+    /// Calls `body` on the loop if the client leaves before its response is given; soon where it has left already.
+    func onDeparture(_ body: @escaping @Sendable () -> Void) {
+        onLoop {
+            if self.hasLeft || self.handle == nil { body() } else { self.onDeparture = body }
+        }
     }
 
     private func onLoop(_ body: @escaping @Sendable () -> Void) {

@@ -1,6 +1,7 @@
 import HTTPTypes
 
-/// Files held in memory and served over HTTP: with content type, ETag and 304, for GET and HEAD.
+/// Files held in memory and served over HTTP: with content type, ETag and 304, for GET and HEAD; compressed where that
+/// was asked for and the client takes gzip.
 ///
 /// They are read once; a file that changes on disk is served as it was. Only what was there can be asked for, so no
 /// path can lead out of the directory.
@@ -11,6 +12,7 @@ public struct StaticResources: Sendable {
 
     private struct Resource: Sendable {
         let contents: [UInt8]
+        let compressed: [UInt8]?
         let contentType: String
         let entityTag: String
     }
@@ -50,9 +52,13 @@ public struct StaticResources: Sendable {
     /// - Parameters:
     ///   - path: what follows the authority in its URL, such as `/logo.svg`.
     ///   - contentType: by the path's extension where it is `nil`.
-    public mutating func add(_ contents: [UInt8], at path: String, contentType: String? = nil) {
+    ///   - isCompressed: whether clients that take gzip get it so; it is compressed here, once.
+    public mutating func add(
+        _ contents: [UInt8], at path: String, contentType: String? = nil, isCompressed: Bool = false
+    ) {
         resources[path] = Resource(
             contents: contents,
+            compressed: isCompressed ? Gzip.compress(contents) : nil,
             contentType: contentType ?? ContentType.ofFile(named: path),
             entityTag: EntityTag.strong(for: contents)
         )
@@ -73,13 +79,18 @@ public struct StaticResources: Sendable {
             return Response(status: .methodNotAllowed, headerFields: [.allow: "GET, HEAD"])
         }
         var fields = headerFields
-        fields[.eTag] = resource.entityTag
+        // A strong tag names the very bytes (RFC 9110 §8.8.3.3).
+        let compressed = Gzip.isAccepted(by: request) ? resource.compressed : nil
+        let entityTag = compressed == nil ? resource.entityTag : "\(resource.entityTag.dropLast())-gzip\""
+        fields[.eTag] = entityTag
+        if resource.compressed != nil { fields[.vary] = "Accept-Encoding" }
         fields[.cacheControl] = "no-cache"  // may be kept, but has to be asked for
-        if request.headerFields[.ifNoneMatch].map({ EntityTag.list($0, matches: resource.entityTag) }) == true {
+        if request.headerFields[.ifNoneMatch].map({ EntityTag.list($0, matches: entityTag) }) == true {
             return Response(status: .notModified, headerFields: fields)
         }
         fields[.contentType] = resource.contentType
         fields[.xContentTypeOptions] = "nosniff"
-        return Response(status: .ok, headerFields: fields, body: resource.contents)
+        if compressed != nil { fields[.contentEncoding] = "gzip" }
+        return Response(status: .ok, headerFields: fields, body: compressed ?? resource.contents)
     }
 }

@@ -52,11 +52,17 @@ public final class Topic: Sendable {
 extension WebSocket {
     /// Subscribes to a topic of the same server, until the connection ends or ``unsubscribe(from:)``.
     ///
-    /// What is published after this has returned arrives. Subscribing twice is subscribing once; on a connection that
-    /// is closed it does nothing.
+    /// What is published after this has returned arrives, and nothing that was published before. Subscribing twice is
+    /// subscribing once; on a connection that is closed it does nothing.
     public func subscribe(to topic: Topic) async {
         await eventLoop.run { topic.handle.subscribe(self) }
     }
+
+    /// The same at once; on the connection's loop.
+    package func subscribeNow(to topic: Topic) { topic.handle.subscribe(self) }
+
+    /// ``unsubscribe(from:)`` at once; on the connection's loop.
+    package func unsubscribeNow(from topic: Topic) { topic.handle.unsubscribe(self) }
 
     /// Ends a subscription. What is published after this has returned does not arrive.
     public func unsubscribe(from topic: Topic) async {

@@ -6,7 +6,10 @@ public enum UpgradeResponse: Sendable {
     ///
     /// - `subprotocol`: one of those that the client offers in `Sec-WebSocket-Protocol`, or `nil` for none.
     /// - `headerFields`: further fields of the response.
-    case accept(subprotocol: String? = nil, headerFields: HTTPFields = [:])
+    /// - `handler`: has this connection instead of the server's own handler, so that what was learnt from the request
+    ///   need not be learnt again.
+    case accept(
+        subprotocol: String? = nil, headerFields: HTTPFields = [:], handler: WebSocketServer.Handler? = nil)
     /// Answers with an HTTP response, whose body is at hand, and closes.
     case reject(Response)
 }

@@ -116,7 +116,7 @@ extension WebSocket {
     }
 
     /// Returns when it is worth trying again, or to look whether the task was cancelled.
-    func waitForDrain() async {
+    package func waitForDrain() async {
         let wait = Wait()
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in

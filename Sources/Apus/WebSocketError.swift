@@ -76,7 +76,7 @@ public struct WebSocketError: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    init(_ code: Code, _ message: String, cause: (any Error)? = nil, response: Response? = nil) {
+    package init(_ code: Code, _ message: String, cause: (any Error)? = nil, response: Response? = nil) {
         storage = Storage(code: code, message: message, cause: cause, response: response)
     }
 

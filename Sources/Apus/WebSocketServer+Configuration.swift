@@ -174,7 +174,7 @@ extension WebSocketServer {
 
 extension Duration {
     /// Whole milliseconds, rounded up; the largest or smallest number where there are too many.
-    var milliseconds: Int {
+    package var milliseconds: Int {
         let (seconds, attoseconds) = components
         let (product, isTooMuch) = Int(seconds).multipliedReportingOverflow(by: 1000)
         let rest = Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)

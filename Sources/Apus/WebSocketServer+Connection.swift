@@ -6,20 +6,24 @@ extension WebSocketServer {
     /// Nothing of the requests is kept while the handler runs: what stands in this function's frame, and in those it
     /// stays inside, is memory of every idle connection.
     func serve(_ connection: HTTPConnection, _ handlers: Handlers) async {
-        if let socket = await serveRequests(of: connection, handlers) {
-            await handle(socket, handlers.handler)
+        if let opened = await serveRequests(of: connection, handlers) {
+            await handle(opened.socket, opened.handler)
         }
     }
 
+    /// A WebSocket, and who has it.
+    private typealias Opened = (socket: WebSocket, handler: Handler)
+
     /// Answers requests until the connection ends, or becomes a WebSocket.
-    private func serveRequests(of connection: HTTPConnection, _ handlers: Handlers) async -> WebSocket? {
+    private func serveRequests(of connection: HTTPConnection, _ handlers: Handlers) async -> Opened? {
         while let arrival = await connection.nextRequest() {
             // Accepted or rejected, an upgrade is the last request of its connection.
             guard !arrival.isUpgrade else {
                 guard let upgrade = handlers.upgrade else {
                     return connection.accept(arrival.head, subprotocol: nil, headerFields: [:], logger: logger)
+                        .map { ($0, handlers.handler) }
                 }
-                return await decide(on: arrival, by: upgrade, connection)
+                return await decide(on: arrival, by: upgrade, handlers.handler, connection)
             }
             await answer(arrival, of: connection, handlers)
         }
@@ -51,8 +55,9 @@ extension WebSocketServer {
 
     @inline(never)
     private func decide(
-        on arrival: HTTPConnection.Arrival, by upgrade: Handlers.Upgrade, _ connection: HTTPConnection
-    ) async -> WebSocket? {
+        on arrival: HTTPConnection.Arrival, by upgrade: Handlers.Upgrade, _ usual: @escaping Handler,
+        _ connection: HTTPConnection
+    ) async -> Opened? {
         switch await upgradeResponse(to: connection.makeRequest(arrival), by: upgrade) {
         case .reject(let response):
             if response.stream != nil {
@@ -62,9 +67,10 @@ extension WebSocketServer {
                 connection.respond(response, logger: logger)
             }
             return nil
-        case .accept(let subprotocol, let headerFields):
+        case .accept(let subprotocol, let headerFields, let handler):
             return connection.accept(
-                arrival.head, subprotocol: subprotocol, headerFields: headerFields, logger: logger)
+                arrival.head, subprotocol: subprotocol, headerFields: headerFields, logger: logger
+            ).map { ($0, handler ?? usual) }
         }
     }
 

@@ -85,7 +85,10 @@ extension WebSocketServer {
         logger.info("listening", metadata: ["address": "\(address)"])
         handlers.onListening(address)
 
-        let stop: @Sendable () -> Void = { shards.forEach { $0.stop(deadline: self.configuration.stopDeadline) } }
+        let stop: @Sendable () -> Void = {
+            self.callStopHooks()
+            shards.forEach { $0.stop(deadline: self.configuration.stopDeadline) }
+        }
         await withTaskCancellationHandler {
             await withGracefulShutdownHandler {
                 await self.acceptConnections(of: shards, handlers)

@@ -22,13 +22,14 @@ import Synchronization
 public final class WebSocketServer: Sendable {
     /// The settings it was made with.
     public let configuration: Configuration
-    let logger: Logger
-    let loops: [EventLoop]
+    package let logger: Logger
+    package let loops: [EventLoop]
     private let topics = Mutex<[String: Topic]>([:])
     let listeners = Mutex<[ServerShard]>([])
     /// For connections to come; `nil` where the server speaks no TLS.
     let tls: Mutex<TLSContext?>
     private let hasRun = Mutex(false)
+    private let stopHooks = Mutex<[@Sendable () -> Void]>([])
 
     /// Makes a server and the threads of its event loops; it listens once it runs.
     ///
@@ -57,6 +58,18 @@ public final class WebSocketServer: Sendable {
             topics[name] = topic
             return topic
         }
+    }
+
+    /// A topic that the server does not know by name, and so forgets with its last reference.
+    package func makeTopic(_ name: String) -> Topic { Topic(name: name, loops: loops) }
+
+    /// Calls `body` when the server begins to stop, before its connections are closed; on any thread.
+    package func onStop(_ body: @escaping @Sendable () -> Void) {
+        stopHooks.withLock { $0.append(body) }
+    }
+
+    func callStopHooks() {
+        for hook in stopHooks.withLock({ $0 }) { hook() }
     }
 
     /// The counters, over all connections since the server was made.

@@ -54,6 +54,25 @@ struct StaticResourcesTests {
         #expect(response.headerFields[.cacheControl] == "no-cache")
     }
 
+    @Test func `what is to be compressed is, for those who take gzip, under a tag of its own`() throws {
+        var resources = StaticResources()
+        let contents = [UInt8](repeating: 65, count: 10_000)
+        resources.add(contents, at: "/script.js", isCompressed: true)
+        let plain = try #require(try Self.response("/script.js", in: resources))
+        #expect(plain.body == contents)
+        #expect(plain.headerFields[.contentEncoding] == nil)
+        #expect(plain.headerFields[.vary] == "Accept-Encoding")
+        let packed = try #require(try Self.response("/script.js", .get, [.acceptEncoding: "gzip"], in: resources))
+        #expect(packed.body.prefix(2) == [0x1F, 0x8B])
+        #expect(packed.body.count < 1000)
+        #expect(packed.headerFields[.contentEncoding] == "gzip")
+        let tag = try #require(packed.headerFields[.eTag])
+        #expect(tag != plain.headerFields[.eTag])
+        let again = try Self.response(
+            "/script.js", .get, [.acceptEncoding: "gzip", .ifNoneMatch: tag], in: resources)
+        #expect(again?.status == .notModified)
+    }
+
     @Test func `bytes are served as they are`() throws {
         let response = try #require(try Self.response("/docs/deep/data.bin"))
         #expect(response.body == [0, 1, 2, 255])

@@ -94,6 +94,22 @@ struct WebSocketServerConnectionTests {
         }
     }
 
+    @Test func `an upgrade may name a handler of its own`() async throws {
+        try await withServer(upgrade: { request in
+            guard request.path == "/own" else { return .accept() }
+            return .accept { socket in try await socket.send("its own") }
+        }) { _, port in
+            let text = try await onThread {
+                let client = try Client.webSocket(port: port, "/own")
+                defer { client.close() }
+                let text = try client.readText()
+                _ = try client.readClose()
+                return text
+            }
+            #expect(text == "its own")
+        }
+    }
+
     @Test func `frames that come while the application decides are not lost`() async throws {
         let gate = Gate()
         try await withServer(upgrade: { _ in

@@ -95,6 +95,49 @@ struct TopicTests {
         }
     }
 
+    @Test func `what was published before a subscription does not arrive, though its loop hears of it later`()
+        async throws
+    {
+        try await onThread {
+            let (hasCome, mayGoOn) = (Blocker(), Blocker())
+            let topics = Mutex<Topic?>(nil)
+            var behaviour = CoreServer.Behaviour()
+            let usual = behaviour.onRequest
+            behaviour.onRequest = { connection, target, isUpgrade in
+                usual(connection, target, isUpgrade)
+                guard let topic = topics.withLock({ $0 }) else { return }
+                if target == "/late" {
+                    hasCome.release()
+                    mayGoOn.wait()
+                }
+                #expect(apus_topic_subscribe(topic.pointer, connection.pointer) == 0)
+                if target == "/late" { #expect(topic.publish("at once") == 0) }
+            }
+            let server = try CoreServer({ _ in }, behaviour)
+            let topic = try Topic(server.loop)
+            topics.withLock { $0 = topic }
+            let early = try Client.webSocket(port: server.port)
+            let late = try Client(port: server.port)
+            try late.sendHandshake("/late")
+            hasCome.wait()
+            // The loop takes it up only after the call that it is in.
+            #expect(topic.publish("before") == 0)
+            mayGoOn.release()
+            _ = try late.readAnswer()
+            #expect(try late.readText() == "at once")
+            #expect(topic.publish("after") == 0)
+            #expect(try late.readText() == "after")
+            let texts = try (0..<3).map { _ in try early.readText() }
+            #expect(texts == ["at once", "before", "after"])
+            for client in [early, late] {
+                try client.closeNormally()
+                client.close()
+            }
+            server.stop()
+            apus_topic_release(topic.pointer)
+        }
+    }
+
     @Test func `without memory nobody is subscribed, and nothing published`() async throws {
         try await onThread {
             let topics = Mutex<Topic?>(nil)

@@ -165,10 +165,12 @@ void apus__content_lose(apus_connection *connection)
 {
     apus_request *request = connection->request;
     request->has_ended = true;
-    if (!request->content.is_demanded || is_over(&request->content))
-        return;
-    fail(connection, APUS_ELOST);
-    tell_end(connection);
+    if (request->content.is_demanded && !is_over(&request->content)) {
+        fail(connection, APUS_ELOST);
+        tell_end(connection);
+    }
+    if (connection->phase == PHASE_REQUEST)
+        connection->endpoint->config->callbacks.on_peer_end(connection);
 }
 
 void apus__content_time_out(apus_connection *connection)

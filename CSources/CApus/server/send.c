@@ -140,18 +140,44 @@ static int write_message(apus_connection *connection, apus_opcode opcode, bool r
     return error == APUS_OK ? write_frame(connection, opcode, rsv1, fin, data, len) : error;
 }
 
-/* Anything but the usual case: a queue, a large message, one to compress, a client, a connection that is not open. What
- * is compressed is sent here and now, so the peer inflates in the order in which it was compressed. */
+/* What is compressed is sent here and now, so the peer inflates in the order in which it was compressed. */
+static int send_one(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
+{
+    apus_compression *compression = connection->session.compression;
+    bool is_compressed = compression != NULL && apus_compression_deflate(compression, &data, &len);
+    APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
+    return write_message(connection, opcode, is_compressed, true, data, len);
+}
+
+/* Anything but the usual case: a queue, a large message, one to compress, a client, a connection that is not open. */
 static APUS_NOINLINE int send_any(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
 {
     if (APUS_UNLIKELY(!is_writable(connection)))
         return APUS_ECLOSED;
     if (APUS_UNLIKELY(is_full(connection, apus__backlog_queued(connection), len)))
         return refuse_message(connection);
-    apus_compression *compression = connection->session.compression;
-    bool is_compressed = compression != NULL && apus_compression_deflate(compression, &data, &len);
-    APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
-    return write_message(connection, opcode, is_compressed, true, data, len);
+    return send_one(connection, opcode, data, len);
+}
+
+int apus_connection_send_all(apus_connection *connection, const apus_outgoing *messages, size_t count)
+{
+    if (!is_writable(connection))
+        return APUS_ECLOSED;
+    size_t sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum = messages[i].len < SIZE_MAX - sum ? sum + messages[i].len : SIZE_MAX;
+    size_t queued = apus__backlog_queued(connection);
+    if (sum > SIZE_MAX - queued || is_full(connection, queued, sum))
+        return refuse_message(connection);
+    for (size_t i = 0; i < count; i++) {
+        int error = send_one(connection, messages[i].opcode, messages[i].data, messages[i].len);
+        if (error == APUS_OK)
+            continue;
+        if (i != 0)
+            apus_connection_abort(connection);
+        return error;
+    }
+    return APUS_OK;
 }
 
 int apus_connection_send(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)

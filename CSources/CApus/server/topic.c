@@ -15,9 +15,11 @@ typedef struct apus_branch {
     apus_subscription **subscriptions;
     size_t count; /* read by other threads: is there anybody? */
     size_t capacity;
+    uint64_t newest; /* the latest `since` of its subscriptions, be they ended */
 } apus_branch;
 
 struct apus_topic {
+    uint64_t published; /* how many messages, in the order of their numbers */
     uint32_t references;
     bool is_compressed; /* by some subscriber, at present or before */
     size_t branch_count;
@@ -30,6 +32,7 @@ struct apus_subscription {
     apus_connection *connection;
     apus_subscription *next; /* of the connection's */
     size_t index;            /* in the branch */
+    uint64_t since;          /* the last message that was published before it began */
 };
 
 /* A message on its way to another loop. */
@@ -39,6 +42,7 @@ typedef struct delivery {
     apus_buffer *frame;
     apus_publication *publication; /* NULL where no subscriber compresses */
     uint64_t except;
+    uint64_t number;
 } delivery;
 
 apus_topic *apus_topic_new(apus_loop *const *loops, size_t count)
@@ -124,6 +128,8 @@ int apus_topic_subscribe(apus_topic *topic, apus_connection *connection)
         return APUS_ENOMEM;
     *subscription = (apus_subscription){
         .topic = apus_topic_retain(topic), .branch = branch, .connection = connection, .index = branch->count};
+    subscription->since = __atomic_load_n(&topic->published, __ATOMIC_ACQUIRE);
+    branch->newest = subscription->since > branch->newest ? subscription->since : branch->newest;
     if (connection->session.compression != NULL)
         __atomic_store_n(&topic->is_compressed, true, __ATOMIC_RELAXED);
     branch->subscriptions[branch->count] = subscription;
@@ -161,11 +167,13 @@ void apus__topic_unsubscribe_all(apus_connection *connection)
 
 /* Queues the frame for every subscriber of one loop. Nothing here ends a subscription: a socket that fails is told of
  * when the loop flushes. */
-static void deliver(apus_branch *branch, apus_buffer *frame, apus_publication *publication, uint64_t except)
+static void deliver(apus_branch *branch, apus_buffer *frame, apus_publication *publication, uint64_t except,
+                    uint64_t number)
 {
+    bool is_late = number <= branch->newest;
     for (size_t i = 0; i < branch->count; i++) {
         apus_connection *connection = branch->subscriptions[i]->connection;
-        if (connection->id == except)
+        if (connection->id == except || (is_late && branch->subscriptions[i]->since >= number))
             continue;
         apus__connection_share(connection,
                                publication == NULL ? frame : apus__publication_frame(publication, connection));
@@ -175,7 +183,7 @@ static void deliver(apus_branch *branch, apus_buffer *frame, apus_publication *p
 static void on_delivery(void *argument)
 {
     delivery *message = argument;
-    deliver(message->branch, message->frame, message->publication, message->except);
+    deliver(message->branch, message->frame, message->publication, message->except, message->number);
     if (message->publication != NULL)
         apus__publication_release(message->publication);
     apus_buffer_release(message->frame);
@@ -184,7 +192,7 @@ static void on_delivery(void *argument)
 }
 
 static int post(apus_topic *topic, apus_branch *branch, apus_buffer *frame, apus_publication *publication,
-                uint64_t except)
+                uint64_t except, uint64_t number)
 {
     delivery *message = apus_malloc(sizeof *message);
     if (message == NULL)
@@ -195,6 +203,7 @@ static int post(apus_topic *topic, apus_branch *branch, apus_buffer *frame, apus
         .frame = apus_buffer_retain(frame),
         .publication = publication == NULL ? NULL : apus__publication_retain(publication),
         .except = except,
+        .number = number,
     };
     apus_loop_post(branch->loop, on_delivery, message);
     return APUS_OK;
@@ -206,6 +215,7 @@ int apus_topic_publish(apus_topic *topic, apus_opcode opcode, const uint8_t *dat
     if (frame == NULL)
         return APUS_ENOMEM;
     int error = APUS_OK;
+    uint64_t number = __atomic_add_fetch(&topic->published, 1, __ATOMIC_ACQ_REL);
     apus_publication *publication = NULL;
     /* Whoever subscribes and compresses from now on gets the message as it is, which is right as well. */
     if (__atomic_load_n(&topic->is_compressed, __ATOMIC_RELAXED)) {
@@ -217,9 +227,9 @@ int apus_topic_publish(apus_topic *topic, apus_opcode opcode, const uint8_t *dat
         if (__atomic_load_n(&branch->count, __ATOMIC_RELAXED) == 0)
             continue;
         if (apus_loop_is_current(branch->loop))
-            deliver(branch, frame, publication, except);
+            deliver(branch, frame, publication, except, number);
         else
-            error = post(topic, branch, frame, publication, except);
+            error = post(topic, branch, frame, publication, except, number);
     }
     if (publication != NULL)
         apus__publication_release(publication);

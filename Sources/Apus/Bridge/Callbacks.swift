@@ -9,6 +9,7 @@ enum Callbacks {
             on_request: onRequest,
             on_body: onBody,
             on_body_end: onBodyEnd,
+            on_peer_end: onPeerEnd,
             on_message: onMessage,
             on_drain: onDrain,
             on_pong: onPong,
@@ -41,6 +42,10 @@ enum Callbacks {
 
     private static let onBodyEnd: @convention(c) (OpaquePointer, CInt) -> Void = { pointer, error in
         exchange(of: pointer)?.contentEnded(ContentFailure(core: error))
+    }
+
+    private static let onPeerEnd: @convention(c) (OpaquePointer) -> Void = { pointer in
+        exchange(of: pointer)?.clientLeft()
     }
 
     private static let onMessage: @convention(c) (OpaquePointer, UnsafePointer<apus_incoming>) -> Void = {

@@ -68,6 +68,9 @@ struct ConnectionHandle {
             pointer, opcode, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
 
+    /// `apus_connection_send_all`
+    func sendAll(_ messages: [apus_outgoing]) -> CInt { apus_connection_send_all(pointer, messages, messages.count) }
+
     /// `apus_connection_want_drain`
     func wantDrain() -> Bool { apus_connection_want_drain(pointer) }
 

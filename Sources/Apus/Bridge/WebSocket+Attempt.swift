@@ -45,4 +45,31 @@ extension WebSocket {
         guard let handle else { return .closed }
         return Attempt(handle.sendPart(isText ? APUS_OPCODE_TEXT : APUS_OPCODE_BINARY, bytes, isLast: isLast))
     }
+
+    /// On the loop: hands messages to the core that nothing may come between.
+    func attemptAll(_ messages: [Message]) -> Attempt {
+        guard let handle else { return .closed }
+        // One block of memory for all, because pointers into many strings live no longer than a call.
+        var block: [UInt8] = []
+        for message in messages {
+            switch message {
+            case .text(let text): block += text.utf8
+            case .binary(let bytes): block += bytes
+            }
+        }
+        let error = block.withUnsafeBufferPointer { block in
+            var start = 0
+            let outgoing = messages.map { message in
+                let (opcode, count) =
+                    switch message {
+                    case .text(let text): (APUS_OPCODE_TEXT, text.utf8.count)
+                    case .binary(let bytes): (APUS_OPCODE_BINARY, bytes.count)
+                    }
+                defer { start += count }
+                return apus_outgoing(data: block.baseAddress.map { $0 + start }, len: count, opcode: opcode)
+            }
+            return handle.sendAll(outgoing)
+        }
+        return Attempt(error)
+    }
 }

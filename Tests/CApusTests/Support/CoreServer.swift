@@ -38,6 +38,7 @@ final class CoreServer: @unchecked Sendable {
         var onJob: (@Sendable (Connection) -> Void)?
         var onBody: @Sendable (Connection) -> Void = { $0.demandBody() }
         var onBodyEnd: @Sendable (Connection, apus_error) -> Void = { _, _ in }
+        var onPeerEnd: @Sendable (Connection) -> Void = { _ in }
         var onDrain: @Sendable (Connection) -> Void = { _ in }
         var onPong: @Sendable (Connection) -> Void = { _ in }
         var onEnd: @Sendable (Connection) -> Void = { _ in }
@@ -190,6 +191,7 @@ final class CoreServer: @unchecked Sendable {
             server(pointer)?.note(.bodyEnd(apus_error(rawValue: error)))
             server(pointer)?.behaviour.onBodyEnd(Connection(pointer: pointer), apus_error(rawValue: error))
         },
+        on_peer_end: { pointer in server(pointer)?.behaviour.onPeerEnd(Connection(pointer: pointer)) },
         on_message: { pointer, message in
             if let server = server(pointer), server.behaviour.onJob != nil {
                 apus_connection_leave(pointer, message)

@@ -49,6 +49,9 @@ typedef struct apus_connection_callbacks {
      * APUS_ECHUNK, APUS_EBODYSIZE, APUS_EBODYTIME, APUS_ELOST. The request still is to be answered; the connection
      * ends after that. */
     void (*on_body_end)(apus_connection *connection, int error);
+    /* The client has sent all it ever will while its request waits for the answer. It may still read one; but one that
+     * has given up looks the same. */
+    void (*on_peer_end)(apus_connection *connection);
     /* A message that was demanded. */
     void (*on_message)(apus_connection *connection, const apus_incoming *message);
     /* A part of the outbound queue has left, and at most half of its limit is left; after apus_connection_want_drain,
@@ -143,6 +146,17 @@ void apus_connection_give_parts(apus_connection *connection);
  * sender is to wait), APUS_EDROPPED, or APUS_ESLOW (the connection is closed with 1013); in none of them it was sent.
  */
 int apus_connection_send(apus_connection *connection, apus_opcode opcode, const uint8_t *_Nullable data, size_t len);
+
+/* One of several messages that belong together. */
+typedef struct apus_outgoing {
+    const uint8_t *_Nullable data;
+    size_t len;
+    apus_opcode opcode;
+} apus_outgoing;
+
+/* Sends messages that nothing may come between: all of them, or none. The same errors as apus_connection_send; but
+ * where memory is out (APUS_ENOMEM) behind the first, the connection is dropped. */
+int apus_connection_send_all(apus_connection *connection, const apus_outgoing *messages, size_t count);
 
 /* Sends a part of a message: the first begins it with an opcode, `is_last` ends it. Other messages, a topic's too, wait
  * until it has ended, and then go out in their order; control frames do not. Parts are not compressed.

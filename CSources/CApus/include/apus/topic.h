@@ -24,7 +24,8 @@ apus_topic *_Nullable apus_topic_new(apus_loop *_Nonnull const *_Nonnull loops, 
 apus_topic *apus_topic_retain(apus_topic *topic);
 void apus_topic_release(apus_topic *topic);
 
-/* Subscribes an open connection until it ends; on its loop. Subscribing twice is subscribing once.
+/* Subscribes an open connection until it ends; on its loop. Subscribing twice is subscribing once. What was published
+ * before does not arrive, be it still on its way to the loop.
  * APUS_OK, APUS_ECLOSED, APUS_EINVAL (the connection's loop is none of the topic's, or it is a client's), or
  * APUS_ENOMEM. */
 int apus_topic_subscribe(apus_topic *topic, apus_connection *connection);

@@ -1,0 +1,35 @@
+import HTTPTypes
+
+/// The gzip format (RFC 1952), as a content coding.
+package enum Gzip {
+    private static let header: [UInt8] = [0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 0xFF]
+
+    /// The bytes in one gzip member.
+    package static func compress(_ bytes: [UInt8]) -> [UInt8] {
+        var out = header + Deflater.compress(bytes)
+        for value in [checksum(bytes), UInt32(truncatingIfNeeded: bytes.count)] {
+            for shift in stride(from: 0, through: 24, by: 8) { out.append(UInt8(value >> shift & 255)) }
+        }
+        return out
+    }
+
+    /// CRC-32 (§8).
+    static func checksum(_ bytes: [UInt8]) -> UInt32 {
+        var value = UInt32.max
+        for byte in bytes { value = table[Int((value ^ UInt32(byte)) & 255)] ^ (value >> 8) }
+        return ~value
+    }
+
+    private static let table: [UInt32] = (0..<256).map { index in
+        (0..<8).reduce(UInt32(index)) { value, _ in value & 1 == 0 ? value >> 1 : 0xEDB8_8320 ^ (value >> 1) }
+    }
+
+    /// Whether a client takes it (RFC 9110 §12.5.3); a weight of zero is a no.
+    package static func isAccepted(by request: HTTPRequest) -> Bool {
+        request.headerFields[values: .acceptEncoding].joined(separator: ",").split(separator: ",").contains { element in
+            let parts = element.lowercased().filter { $0 != " " && $0 != "\t" }.split(separator: ";")
+            guard let coding = parts.first, coding == "gzip" || coding == "*" else { return false }
+            return !parts.dropFirst().contains { $0.hasPrefix("q=0") && !$0.dropFirst(2).contains { $0 > "0" } }
+        }
+    }
+}

@@ -1,0 +1,30 @@
+/// What protocols upon WebSocket need of a connection beside messages of their own.
+extension WebSocket {
+    /// Sends messages that nothing may come between: all of them or none. On the loop.
+    package func trySendAll(_ messages: [Message]) -> SendResult {
+        if messages.count == 1 { return trySend(messages[0]) }
+        switch attemptAll(messages).outcome {
+        case .sent: return .sent
+        case .full, .dropped: return .full
+        case .failed: return .closed
+        }
+    }
+
+    /// Begins the closing handshake, and waits for nothing; from any thread.
+    ///
+    /// - Parameter code: one that may be sent, as in ``close(_:reason:)``.
+    package func beginClosing(_ code: CloseCode = .normalClosure) {
+        onLoop { self.startClosing(code) }
+    }
+
+    /// Bytes that wait for the peer to take them. On the loop.
+    package var queuedBytes: Int { handle?.outboundBytes ?? 0 }
+}
+
+extension Request {
+    /// Calls `body` on the connection's loop if the client goes away before the response is given, or has sent all it
+    /// will, which looks the same; soon, if it has done so already.
+    package func onDeparture(_ body: @escaping @Sendable () -> Void) {
+        self.body.exchange?.onDeparture(body)
+    }
+}
