@@ -20,11 +20,14 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "Apus", targets: ["Apus"]),
+        .library(name: "ApusSocketIO", targets: ["ApusSocketIO"]),
         .library(name: "ApusTesting", targets: ["ApusTesting"]),
         .executable(name: "chat", targets: ["Chat"]),
         .executable(name: "echo-server", targets: ["EchoServer"]),
         .executable(name: "core-echo", targets: ["CoreEcho"]),
         .executable(name: "conformance-client", targets: ["ConformanceClient"]),
+        .executable(name: "flask-style-chat", targets: ["FlaskStyleChat"]),
+        .executable(name: "socketio-test-server", targets: ["SocketIOTestServer"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -86,6 +89,15 @@ let package = Package(
             ],
             swiftSettings: swiftSettings + [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
         ),
+        .target(
+            name: "ApusSocketIO",
+            dependencies: [
+                "Apus",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+            ],
+            swiftSettings: swiftSettings + [.enableUpcomingFeature("NonisolatedNonsendingByDefault")]
+        ),
         .executableTarget(
             name: "Chat",
             dependencies: [
@@ -113,6 +125,20 @@ let package = Package(
             name: "ConformanceClient",
             dependencies: ["Apus"],
             path: "Sources/Examples/ConformanceClient",
+            swiftSettings: swiftSettings
+        ),
+
+        .executableTarget(
+            name: "FlaskStyleChat",
+            dependencies: ["Apus", "ApusSocketIO"],
+            path: "Sources/Examples/FlaskStyleChat",
+            resources: [.copy("Resources")],
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: "SocketIOTestServer",
+            dependencies: ["Apus", "ApusSocketIO"],
+            path: "Sources/Examples/SocketIOTestServer",
             swiftSettings: swiftSettings
         ),
 
@@ -146,6 +172,16 @@ let package = Package(
             name: "ApusTestingTests",
             dependencies: [
                 "Apus",
+                "ApusTesting",
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            swiftSettings: swiftSettings
+        ),
+        .testTarget(
+            name: "ApusSocketIOTests",
+            dependencies: [
+                "Apus",
+                "ApusSocketIO",
                 "ApusTesting",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],

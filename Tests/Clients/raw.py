@@ -76,9 +76,9 @@ class Connection:
             head += line
         return Response(head.decode("latin-1")[:-4])
 
-    def open(self, changes=None):
+    def open(self, changes=None, target="/"):
         """Does the opening handshake, and returns the connection."""
-        self.send(request(self.port, changes))
+        self.send(request(self.port, changes, target=target))
         response = self.read_response()
         assert response.status == 101, response.fields
         assert response.fields["sec-websocket-accept"] == ACCEPT

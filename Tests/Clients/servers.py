@@ -15,8 +15,8 @@ PATIENCE = 60  # seconds; only a server that hangs waits so long
 class Server:
     """A running server: its port, and how it ended once it was stopped."""
 
-    def __init__(self, name, *options):
-        self.process = subprocess.Popen([BINARIES / name, "--port", "0", *options], stdout=subprocess.PIPE, text=True)
+    def __init__(self, name, *options, where=("--port", "0")):
+        self.process = subprocess.Popen([BINARIES / name, *where, *options], stdout=subprocess.PIPE, text=True)
         watchdog = threading.Timer(PATIENCE, self.process.kill)
         watchdog.start()
         self.port = self.read_port()

@@ -1,0 +1,227 @@
+import Apus
+import HTTPTypes
+import Synchronization
+
+/// An Engine.IO endpoint, protocol 4: its sessions, and what requests do with them.
+package final class EngineServer: Sendable {
+    package let configuration: EngineConfiguration
+    let timers: Timers
+    private let server: WebSocketServer
+    private let sessions = Mutex<[String: EngineSession]>([:])
+    private let makeApplication: @Sendable (EngineSession) -> any EngineApplication
+
+    /// Makes an endpoint on a server, which is to give it its requests.
+    package init(
+        on server: WebSocketServer, configuration: EngineConfiguration,
+        _ makeApplication: @escaping @Sendable (EngineSession) -> any EngineApplication
+    ) {
+        self.server = server
+        self.configuration = configuration
+        self.makeApplication = makeApplication
+        timers = Timers(loop: server.loops[0])
+    }
+
+    /// Ends all sessions and all timers.
+    package func close(_ reason: EngineEnd) {
+        closeSessions(reason)
+        timers.close()
+    }
+
+    /// Ends all sessions.
+    package func closeSessions(_ reason: EngineEnd) {
+        for session in sessions.withLock({ Array($0.values) }) { session.close(reason) }
+    }
+
+    /// How many sessions there are.
+    package var sessionCount: Int { sessions.withLock { $0.count } }
+
+    func forget(_ session: EngineSession) {
+        _ = sessions.withLock { $0.removeValue(forKey: session.id) }
+    }
+
+    private func session(_ id: String) -> EngineSession? { sessions.withLock { $0[id] } }
+
+    /// Whether a request is meant for this endpoint.
+    package func owns(_ request: HTTPRequest) -> Bool {
+        guard let target = request.path else { return false }
+        let path = target.prefix { $0 != "?" }
+        return path == configuration.path || path + "/" == configuration.path
+    }
+}
+
+/// HTTP.
+extension EngineServer {
+    /// The response to a request for this endpoint, which may be long in coming.
+    package func response(to request: Request) async throws -> Response {
+        if let cors = configuration.cors, let response = cors.preflightResponse(to: request.head) { return response }
+        let response = try await answer(request)
+        return configuration.cors?.adding(to: response, for: request.head) ?? response
+    }
+
+    private func answer(_ request: Request) async throws -> Response {
+        let query = Query.parse(request.path ?? "")
+        do throws(EngineRefusal) {
+            try check(query, isUpgrade: false)
+            if let session = try named(in: query) { return try await answer(request, session) }
+        } catch {
+            return error.response()
+        }
+        return await open(Handshake(request.head, remoteAddress: request.remoteAddress, query: query))
+    }
+
+    /// What every request has to bring.
+    private func check(_ query: [String: String], isUpgrade: Bool) throws(EngineRefusal) {
+        guard let transport = query["transport"].flatMap(Transport.init), configuration.transports.contains(transport)
+        else { throw .transportUnknown }
+        // A request that asks for no upgrade has the wrong transport, rather than none.
+        guard (transport == .webSocket) == isUpgrade || query["sid"] != nil else { throw .badRequest }
+        guard query["EIO"] == "4" else { throw .unsupportedProtocol }
+    }
+
+    /// The session that a request is for; `nil` where it asks for a new one.
+    private func named(in query: [String: String]) throws(EngineRefusal) -> EngineSession? {
+        guard let id = query["sid"] else { return nil }
+        guard let session = session(id) else { throw .sessionUnknown }
+        return session
+    }
+
+    private func answer(_ request: Request, _ session: EngineSession) async throws(EngineRefusal) -> Response {
+        guard session.transport == .polling, Query.parse(request.path ?? "")["transport"] == Transport.polling.rawValue
+        else { throw .badRequest }
+        switch request.method {
+        case .get: return try await poll(request, session)
+        case .post: return try await post(request, session)
+        default: throw .badRequest
+        }
+    }
+
+    private func poll(_ request: Request, _ session: EngineSession) async throws(EngineRefusal) -> Response {
+        switch await session.poll(request) {
+        case .payload(let messages): return payload(EnginePayload.encode(messages), for: request.head)
+        case .refused: throw .badRequest
+        }
+    }
+
+    private func payload(_ bytes: [UInt8], for request: HTTPRequest, fields: HTTPFields = [:]) -> Response {
+        var fields = fields
+        fields[.contentType] = "text/plain; charset=UTF-8"
+        fields[.cacheControl] = "no-store"
+        guard let threshold = configuration.compressionThreshold, bytes.count >= threshold,
+            Gzip.isAccepted(by: request)
+        else { return Response(status: .ok, headerFields: fields, body: bytes) }
+        fields[.contentEncoding] = "gzip"
+        fields[.vary] = "Accept-Encoding"
+        return Response(status: .ok, headerFields: fields, body: Gzip.compress(bytes))
+    }
+
+    private func post(_ request: Request, _ session: EngineSession) async throws(EngineRefusal) -> Response {
+        // Bytes travel as Base64 since protocol 4.
+        guard request.headerFields[.contentType] != "application/octet-stream" else {
+            session.fail()
+            throw .badRequest
+        }
+        guard session.beginPost() else { throw .badRequest }
+        let content: [UInt8]
+        do {
+            content = try await request.body.collect(upTo: configuration.maxPayloadBytes)
+        } catch {
+            session.abandonPost()
+            let isTooLarge = error.code == .contentTooLarge
+            return .text("\(error.message)\n", status: isTooLarge ? .contentTooLarge : .badRequest)
+        }
+        guard session.endPost(EnginePayload.decode(content)) else { throw .badRequest }
+        await session.waitForRoom()
+        return Response(
+            status: .ok, headerFields: [.contentType: "text/html", .cacheControl: "no-store"], body: Array("ok".utf8))
+    }
+
+    /// Opens a session by polling.
+    private func open(_ handshake: Handshake) async -> Response {
+        guard handshake.head.method == .get else { return EngineRefusal.badHandshakeMethod.response() }
+        if let refusal = await refusal(of: handshake) { return refusal }
+        let session = makeSession(handshake, id: Self.makeID(), webSocket: nil)
+        var fields = HTTPFields()
+        fields[.setCookie] = configuration.cookie?.field(session.id)
+        let packet = openPacket(session.id, upgrades: upgrades)
+        return payload(Array(packet.utf8), for: handshake.head, fields: fields)
+    }
+
+    /// What the application says to a new client.
+    private func refusal(of handshake: Handshake) async -> Response? {
+        guard let allowRequest = configuration.allowRequest else { return nil }
+        do {
+            try await allowRequest(handshake)
+            return nil
+        } catch let error as SocketIOError {
+            return EngineRefusal.forbidden.response(error.message)
+        } catch {
+            return EngineRefusal.forbidden.response()
+        }
+    }
+}
+
+/// WebSocket.
+extension EngineServer {
+    /// The response to an opening handshake at this endpoint.
+    package func upgrade(_ request: Request) async -> UpgradeResponse {
+        let query = Query.parse(request.path ?? "")
+        do throws(EngineRefusal) {
+            try check(query, isUpgrade: true)
+            guard query["transport"] == Transport.webSocket.rawValue else { throw .badRequest }
+            if let session = try named(in: query) {
+                guard configuration.allowsUpgrades else { throw .badRequest }
+                return .accept { await session.run($0, isProbe: true) }
+            }
+        } catch {
+            return .reject(error.response())
+        }
+        let handshake = Handshake(request.head, remoteAddress: request.remoteAddress, query: query)
+        if let refusal = await refusal(of: handshake) { return .reject(refusal) }
+        let id = Self.makeID()
+        var fields = HTTPFields()
+        fields[.setCookie] = configuration.cookie?.field(id)
+        return .accept(headerFields: fields) { await self.run($0, handshake, id: id) }
+    }
+
+    private func run(_ webSocket: WebSocket, _ handshake: Handshake, id: String) async {
+        webSocket.trySend(openPacket(id, upgrades: []))
+        await makeSession(handshake, id: id, webSocket: webSocket).run(webSocket, isProbe: false)
+    }
+}
+
+/// Sessions.
+extension EngineServer {
+    private func makeSession(_ handshake: Handshake, id: String, webSocket: WebSocket?) -> EngineSession {
+        let loop = EventLoop.current ?? server.loops[0]
+        let session = EngineSession(engine: self, handshake: handshake, id: id, loop: loop, webSocket: webSocket)
+        sessions.withLock { $0[id] = session }
+        session.begin(makeApplication(session))
+        return session
+    }
+
+    private var upgrades: [JSON] {
+        configuration.allowsUpgrades && configuration.transports.contains(.webSocket) ? ["websocket"] : []
+    }
+
+    private func openPacket(_ id: String, upgrades: [JSON]) -> String {
+        let handshake: JSON = [
+            "sid": .string(id), "upgrades": .array(upgrades),
+            "pingInterval": .number(JSON.Number(configuration.pingInterval.milliseconds)),
+            "pingTimeout": .number(JSON.Number(configuration.pingTimeout.milliseconds)),
+            "maxPayload": .number(JSON.Number(configuration.maxPayloadBytes)),
+        ]
+        return "0\(handshake)"
+    }
+
+    /// Fifteen random bytes in twenty characters that need no escape in a URL.
+    package static func makeID() -> String {
+        var random = SystemRandomNumberGenerator()
+        var text: [UInt8] = []
+        Base64.encode((0..<15).map { _ in UInt8.random(in: .min ... .max, using: &random) }, into: &text)
+        for index in text.indices {
+            if text[index] == UInt8(ascii: "+") { text[index] = UInt8(ascii: "-") }
+            if text[index] == UInt8(ascii: "/") { text[index] = UInt8(ascii: "_") }
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+}

@@ -1,0 +1,104 @@
+import Apus
+
+/// What the application wants.
+extension EngineSession {
+    /// Sends messages that stay together, whatever becomes of them; a client that is too slow is closed.
+    package func post(_ messages: [Message]) {
+        step { state in
+            switch state.machine.send(messages) {
+            case .write: if let webSocket = state.webSocket { write(messages, to: webSocket) }
+            case .full: state.machine.fail(.transportError)
+            case .sent, .closed: return
+            }
+        }
+    }
+
+    /// Sends messages if they leave at once, or drops them.
+    package func postIfWritable(_ messages: [Message]) {
+        step { state in
+            guard state.machine.isWritable else { return }
+            if state.machine.send(messages) == .write, let webSocket = state.webSocket {
+                let write: @Sendable () -> Void = {
+                    if webSocket.queuedBytes == 0 { _ = webSocket.trySendAll(messages) }
+                }
+                if webSocket.eventLoop.isCurrent { write() } else { webSocket.eventLoop.post(write) }
+            }
+        }
+    }
+
+    /// Sends messages that stay together; waits where the client is slow.
+    ///
+    /// - Throws: ``SocketIOError`` with the code `disconnected`, or `CancellationError`.
+    package func send(_ messages: [Message]) async throws {
+        while true {
+            let attempt: Attempt = step { state in self.attempt(messages, &state) }
+            switch attempt {
+            case .sent: return
+            case .closed: throw SocketIOError.disconnected
+            case .elsewhere: if try await isSentElsewhere(messages) { return }
+            case .fullQueue: await waitForPoll()
+            case .fullSocket(let webSocket): await webSocket.waitForDrain()
+            }
+            try Task.checkCancellation()
+        }
+    }
+
+    private enum Attempt: Sendable {
+        case sent, closed, elsewhere, fullQueue
+        case fullSocket(WebSocket)
+    }
+
+    private func attempt(_ messages: [Message], _ state: inout State) -> Attempt {
+        switch state.machine.send(messages) {
+        case .sent: return .sent
+        case .closed: return .closed
+        case .full: return .fullQueue
+        case .write:
+            guard let webSocket = state.webSocket else { return .closed }
+            guard webSocket.eventLoop.isCurrent else { return .elsewhere }
+            return Self.attempt(webSocket.trySendAll(messages), webSocket)
+        }
+    }
+
+    private static func attempt(_ result: SendResult, _ webSocket: WebSocket) -> Attempt {
+        switch result {
+        case .sent: .sent
+        case .full: .fullSocket(webSocket)
+        case .closed: .closed
+        }
+    }
+
+    /// Sends on the WebSocket's own loop, in the session's order; returns once it has done so.
+    private func isSentElsewhere(_ messages: [Message]) async throws -> Bool {
+        let attempt: Attempt = await withUnsafeContinuation { continuation in
+            state.withLock { state in
+                guard let webSocket = state.webSocket else { return continuation.resume(returning: .closed) }
+                webSocket.eventLoop.post {
+                    continuation.resume(returning: Self.attempt(webSocket.trySendAll(messages), webSocket))
+                }
+            }
+        }
+        switch attempt {
+        case .sent: return true
+        case .closed: throw SocketIOError.disconnected
+        case .fullSocket(let webSocket): await webSocket.waitForDrain()
+        case .elsewhere, .fullQueue: break
+        }
+        return false
+    }
+
+    private func waitForPoll() async {
+        await withUnsafeContinuation { continuation in
+            state.withLock { state in
+                // As long as nothing waits to be taken, nobody would wake us.
+                guard state.machine.isOpen, state.machine.isWaitingForPoll else { return continuation.resume() }
+                state.senders.append(continuation)
+            }
+        }
+    }
+
+    /// Ends the session.
+    package func close(_ reason: EngineEnd = .forcedClose) {
+        step { $0.machine.close(reason, now: .now) }
+    }
+}

@@ -1,0 +1,199 @@
+import Apus
+import Synchronization
+
+/// A namespace: clients that hear one another, apart from those of other namespaces on the same connections.
+public final class Namespace: Sendable {
+    /// What decides whether a client may connect.
+    public typealias Middleware = @Sendable @concurrent (Socket) async throws -> Void
+    /// What hears of a new client.
+    public typealias ConnectionHandler = @Sendable @concurrent (Socket) async throws -> Void
+
+    /// Its name, with a slash in front.
+    public let name: String
+    let server: SocketIOServer
+    /// The one that it was made by; see ``SocketIOServer/of(where:)``.
+    private let parent: DynamicNamespace?
+    private let ids = Atomic(0)
+    private let state = Mutex(State())
+
+    private struct State: Sendable {
+        var adapter: (any Adapter)?
+        var sockets: [String: Socket] = [:]
+        var middlewares: [Middleware] = []
+        var connectionHandlers: [ConnectionHandler] = []
+    }
+
+    init(_ name: String, of server: SocketIOServer, parent: DynamicNamespace? = nil) {
+        self.name = name
+        self.server = server
+        self.parent = parent
+    }
+
+    /// Where its clients and rooms are kept.
+    public var adapter: any Adapter {
+        if let adapter = state.withLock({ $0.adapter }) { return adapter }
+        let new = server.configuration.makeAdapter(self)
+        return state.withLock { state in
+            let adapter = state.adapter ?? new
+            state.adapter = adapter
+            return adapter
+        }
+    }
+
+    /// Calls `handler` with every client that has connected.
+    ///
+    /// It is the place to register handlers for the client's events, which wait until it has returned. Where it
+    /// throws, that is logged, and the client stays connected.
+    public func onConnection(_ handler: @escaping ConnectionHandler) {
+        state.withLock { $0.connectionHandlers.append(handler) }
+    }
+
+    /// Lets `middleware` decide on every client that wants to connect, behind those before it.
+    ///
+    /// Throwing refuses the client, which gets a `connect_error`: with the words and the data of a
+    /// ``SocketIOError/refused(_:data:)``, or with no more than that it was refused, for any other error, which is
+    /// logged.
+    public func use(_ middleware: @escaping Middleware) { state.withLock { $0.middlewares.append(middleware) } }
+
+    /// The clients that are connected to it, by ``Socket/id``; of this process only.
+    public var sockets: [String: Socket] { state.withLock { $0.sockets } }
+
+    var connectionHandlers: [ConnectionHandler] {
+        (parent?.connectionHandlers ?? []) + state.withLock { $0.connectionHandlers }
+    }
+
+    func admit(_ socket: Socket) async throws {
+        if socket.isRecovered, server.configuration.recovery?.skipsMiddlewares == true { return }
+        for middleware in (parent?.middlewares ?? []) + state.withLock({ $0.middlewares }) {
+            try await middleware(socket)
+        }
+    }
+
+    func remember(_ socket: Socket) { state.withLock { $0.sockets[socket.id] = socket } }
+
+    func forget(_ socket: Socket) {
+        let isEmpty = state.withLock { state in
+            state.sockets[socket.id] = nil
+            return state.sockets.isEmpty
+        }
+        if isEmpty { parent?.forget(self) }
+    }
+
+    var isEmpty: Bool { state.withLock { $0.sockets.isEmpty } }
+
+    func nextID() -> Int { ids.add(1, ordering: .relaxed).oldValue }
+
+    /// What a client that names what it had can go on with.
+    func recovery(by auth: JSON) -> Recovery? {
+        guard server.configuration.recovery != nil, let privateID = auth["pid"]?.string,
+            let offset = auth["offset"]?.string
+        else { return nil }
+        return adapter.restore(privateID: privateID, offset: offset)
+    }
+}
+
+/// Emitting to all of a namespace, or some.
+extension Namespace {
+    /// All of it.
+    public var everybody: Broadcast { Broadcast(self) }
+
+    /// Emits an event to all clients; as ``Broadcast/emit(_:_:)``.
+    public func emit<each Value: Encodable>(_ event: String, _ values: repeat each Value) async throws {
+        try await everybody.emit(event, repeat each values)
+    }
+
+    /// Emits an event to all clients, and returns their acknowledgements; as ``Broadcast/emitWithAck(_:_:)``.
+    public func emitWithAck<Reply: Decodable, each Value: Encodable>(
+        _ event: String, _ values: repeat each Value
+    ) async throws -> [Reply] {
+        try await everybody.emitWithAck(event, repeat each values)
+    }
+
+    /// Those in rooms.
+    public func to(_ rooms: String...) -> Broadcast { everybody.to(rooms) }
+
+    /// The same as ``to(_:)``.
+    public func `in`(_ rooms: String...) -> Broadcast { everybody.to(rooms) }
+
+    /// All but those in rooms.
+    public func except(_ rooms: String...) -> Broadcast { everybody.except(rooms) }
+
+    /// All who can take what is emitted at once.
+    public var volatile: Broadcast { everybody.volatile }
+
+    /// All who are connected to this very process.
+    public var local: Broadcast { everybody.local }
+
+    /// All, with a limit for acknowledgements.
+    public func timeout(_ timeout: Duration) -> Broadcast { everybody.timeout(timeout) }
+
+    /// What is known of all clients.
+    public func fetchSockets() async -> [RemoteSocket] { await everybody.fetchSockets() }
+
+    /// Lets all clients join rooms.
+    public func socketsJoin(_ rooms: String...) async { await adapter.join(Set(rooms), Audience()) }
+
+    /// Lets all clients leave rooms.
+    public func socketsLeave(_ rooms: String...) async { await adapter.leave(Set(rooms), Audience()) }
+
+    /// Disconnects all clients; as ``Socket/disconnect(close:)``.
+    public func disconnectSockets(close: Bool = false) async { await everybody.disconnectSockets(close: close) }
+}
+
+/// Namespaces that are made as clients ask for them.
+public final class DynamicNamespace: Sendable {
+    /// Whether a namespace of this name may be made, for a client with this auth object.
+    public typealias Predicate = @Sendable @concurrent (_ name: String, _ auth: JSON) async throws -> Bool
+
+    private let server: SocketIOServer
+    let predicate: Predicate
+    private let state = Mutex(State())
+
+    private struct State: Sendable {
+        var middlewares: [Namespace.Middleware] = []
+        var connectionHandlers: [Namespace.ConnectionHandler] = []
+        var children: [String: Namespace] = [:]
+    }
+
+    init(_ server: SocketIOServer, _ predicate: @escaping Predicate) {
+        self.server = server
+        self.predicate = predicate
+    }
+
+    var middlewares: [Namespace.Middleware] { state.withLock { $0.middlewares } }
+    var connectionHandlers: [Namespace.ConnectionHandler] { state.withLock { $0.connectionHandlers } }
+
+    /// Calls `handler` with every client of any of the namespaces; as ``Namespace/onConnection(_:)``.
+    public func onConnection(_ handler: @escaping Namespace.ConnectionHandler) {
+        state.withLock { $0.connectionHandlers.append(handler) }
+    }
+
+    /// Lets `middleware` decide on every client of any of the namespaces; as ``Namespace/use(_:)``.
+    public func use(_ middleware: @escaping Namespace.Middleware) {
+        state.withLock { $0.middlewares.append(middleware) }
+    }
+
+    /// Those that were made, by name.
+    public var children: [String: Namespace] { state.withLock { $0.children } }
+
+    /// Emits an event to all clients of all of them.
+    public func emit<each Value: Encodable>(_ event: String, _ values: repeat each Value) async throws {
+        for child in children.values { try await child.emit(event, repeat each values) }
+    }
+
+    func child(_ name: String) -> Namespace {
+        state.withLock { state in
+            if let child = state.children[name] { return child }
+            let child = Namespace(name, of: server, parent: self)
+            state.children[name] = child
+            return child
+        }
+    }
+
+    func forget(_ child: Namespace) {
+        guard server.configuration.forgetsEmptyNamespaces else { return }
+        state.withLock { state in
+            if child.isEmpty { state.children[child.name] = nil }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+/// What a namespace remembers, so that those whose connection was lost can go on: who they were, and what was sent
+/// meanwhile.
+struct RecoveryMemory: Sendable {
+    typealias Instant = ContinuousClock.Instant
+
+    private struct Lost {
+        let session: RecoveredSession
+        let time: Instant
+    }
+
+    private struct Sent {
+        let offset: String
+        let packet: SocketPacket
+        let audience: Audience
+        let time: Instant
+    }
+
+    private let window: Duration
+    private let maxPackets: Int
+    private var lost: [String: Lost] = [:]
+    private var sent: [Sent] = []
+    private var count: UInt64 = 0
+
+    init(_ recovery: SocketIOServer.Configuration.Recovery) {
+        window = recovery.maxDisconnection
+        maxPackets = recovery.maxPackets
+    }
+
+    /// Remembers an event, and gives it its place as a last argument; one that asks for an acknowledgement cannot be
+    /// sent again.
+    mutating func record(_ packet: inout SocketPacket, to audience: Audience, now: Instant = .now) {
+        guard packet.kind == .event, packet.id == nil, case .array(var content)? = packet.data else { return }
+        count += 1
+        let offset = String(count, radix: 36)
+        content.append(.string(offset))
+        packet.data = .array(content)
+        sent.append(Sent(offset: offset, packet: packet, audience: audience, time: now))
+        forgetOld(now)
+    }
+
+    /// Drops what is out of its window, and, many at a time, what is too much.
+    private mutating func forgetOld(_ now: Instant) {
+        var old = sent.prefix { now - $0.time > window }.count
+        if old < 256, sent.count - old <= maxPackets { return }
+        old = max(old, sent.count - maxPackets / 2)
+        sent.removeFirst(min(old, sent.count))
+    }
+
+    mutating func persist(_ session: RecoveredSession, now: Instant = .now) {
+        lost[session.privateID] = Lost(session: session, time: now)
+        if lost.count.isMultiple(of: 256) { lost = lost.filter { now - $0.value.time <= window } }
+    }
+
+    /// Once for each that was lost.
+    mutating func restore(privateID: String, offset: String, now: Instant = .now) -> Recovery? {
+        guard let lost = lost.removeValue(forKey: privateID), now - lost.time <= window,
+            let index = sent.firstIndex(where: { $0.offset == offset })
+        else { return nil }
+        let rooms = lost.session.rooms.union([lost.session.id])
+        let missed = sent[(index + 1)...].filter { $0.audience.includes(rooms) }
+        return Recovery(session: lost.session, missed: missed.map { BroadcastPacket($0.packet) })
+    }
+}

@@ -1,0 +1,119 @@
+import Apus
+import HTTPTypes
+
+extension SocketIOServer {
+    /// The settings of a Socket.IO server; the defaults are upstream's, and work as they stand.
+    public struct Configuration: Sendable {
+        /// Taking up again a connection that was lost: with the same identity, rooms and data, and with what was sent
+        /// meanwhile.
+        public struct Recovery: Hashable, Sendable {
+            /// For how long a client may be away.
+            public var maxDisconnection: Duration
+            /// Events that are remembered, for all clients of a namespace together.
+            public var maxPackets: Int
+            /// Whether middlewares, which have admitted the client before, are not asked again.
+            public var skipsMiddlewares: Bool
+
+            /// Settings; two minutes, 10,000 events, and no middleware twice.
+            public init(
+                maxDisconnection: Duration = .seconds(120), maxPackets: Int = 10_000, skipsMiddlewares: Bool = true
+            ) {
+                self.maxDisconnection = maxDisconnection
+                self.maxPackets = maxPackets
+                self.skipsMiddlewares = skipsMiddlewares
+            }
+        }
+
+        /// Where clients connect; `/socket.io/`.
+        public var path = "/socket.io/"
+        /// Between a pong and the next ping; 25 s.
+        public var pingInterval = Duration.seconds(25)
+        /// For a pong; 20 s.
+        public var pingTimeout = Duration.seconds(20)
+        /// For the upgrade of a connection, from the WebSocket's opening; 10 s.
+        public var upgradeTimeout = Duration.seconds(10)
+        /// For a connection's first namespace; 45 s.
+        public var connectTimeout = Duration.seconds(45)
+        /// Bytes of a POST, answered with 413 above it, or of a WebSocket message, which closes with 1009 above it; a
+        /// million. No more than the server's own `maxBodyBytes` and `maxMessageBytes`.
+        public var maxPayloadBytes = 1_000_000
+        /// Bytes that wait for one client's polls; with more, `emit` waits, and what cannot wait ends the connection.
+        /// 1 MiB.
+        public var maxQueuedBytes = 1 << 20
+        /// Bytes of one client's events that no handler has dealt with yet; with more, it is not listened to. 256 KiB.
+        public var maxUnhandledBytes = 256 << 10
+        /// The ways that clients may take; both.
+        public var transports: Set<Transport> = Set(Transport.allCases)
+        /// Whether a client that polls may go over to a WebSocket; yes.
+        public var allowsUpgrades = true
+        /// A cookie with the session's identity, for balancers; none.
+        public var cookie: SessionCookie?
+        /// Pages of which other origins may poll; none. WebSockets go by the server's
+        /// `WebSocketServer.Configuration.originPolicy`.
+        public var cors: CORS?
+        /// Decides on a new connection; throwing answers 403, with the words of a ``SocketIOError/refused(_:data:)``.
+        public var allowRequest: (@Sendable @concurrent (Handshake) async throws -> Void)?
+        /// Bytes from which on what polls get is compressed, for clients that take gzip; `nil` for never. 1024.
+        public var compressionThreshold: Int? = 1024
+        /// Taking up lost connections; off.
+        public var recovery: Recovery?
+        /// A file `socket.io.min.js` that is served below ``path``; none.
+        public var clientScript: String?
+        /// Whether a namespace of ``SocketIOServer/of(where:)`` goes with its last client; it stays.
+        public var forgetsEmptyNamespaces = false
+        /// Makes what keeps a namespace's rooms; ``InMemoryAdapter``.
+        public var makeAdapter: @Sendable (Namespace) -> any Adapter = { InMemoryAdapter($0) }
+
+        /// The defaults.
+        public init() {}
+
+        var engine: EngineConfiguration {
+            var engine = EngineConfiguration()
+            engine.path = path
+            engine.pingInterval = pingInterval
+            engine.pingTimeout = pingTimeout
+            engine.upgradeTimeout = upgradeTimeout
+            engine.maxPayloadBytes = maxPayloadBytes
+            engine.maxQueuedBytes = maxQueuedBytes
+            engine.transports = transports
+            engine.allowsUpgrades = allowsUpgrades
+            engine.cookie = cookie
+            engine.cors = cors
+            engine.allowRequest = allowRequest
+            engine.compressionThreshold = compressionThreshold
+            return engine
+        }
+
+        func validate() throws(WebSocketError) {
+            guard path.hasPrefix("/"), path.hasSuffix("/"), path.count > 1,
+                !path.contains(where: { "?# ".contains($0) })
+            else {
+                throw WebSocketError(.invalidConfiguration, "path is '\(path)'; write it like /socket.io/")
+            }
+            guard !transports.isEmpty else {
+                throw WebSocketError(.invalidConfiguration, "transports is empty: no client could connect")
+            }
+            for (name, value) in [
+                ("maxPayloadBytes", maxPayloadBytes), ("maxQueuedBytes", maxQueuedBytes),
+                ("maxUnhandledBytes", maxUnhandledBytes), ("recovery.maxPackets", recovery?.maxPackets ?? 1),
+            ] where value < 1 {
+                throw WebSocketError(.invalidConfiguration, "\(name) is \(value); it must be at least 1")
+            }
+            for (name, value) in [
+                ("pingInterval", pingInterval), ("pingTimeout", pingTimeout), ("upgradeTimeout", upgradeTimeout),
+                ("connectTimeout", connectTimeout),
+            ] where value < .milliseconds(1) {
+                throw WebSocketError(.invalidConfiguration, "\(name) is \(value); it must be at least a millisecond")
+            }
+        }
+    }
+}
+
+extension StaticResources {
+    /// The client's script, at the places where pages look for it.
+    init(clientScript file: String, at path: String) throws(WebSocketError) {
+        self.init()
+        let contents = try FileSystem.contents(of: file)
+        for name in ["socket.io.min.js", "socket.io.js"] { add(contents, at: path + name, isCompressed: true) }
+    }
+}

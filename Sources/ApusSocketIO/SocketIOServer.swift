@@ -1,0 +1,173 @@
+import Apus
+import HTTPTypes
+import Logging
+import Synchronization
+
+/// A Socket.IO server (Engine.IO protocol 4, Socket.IO protocol 5) for the clients that exist: version 3 and 4 of the
+/// JavaScript one, and those that speak with it.
+///
+/// ```swift
+/// let server = try WebSocketServer(configuration: .init(port: 5000))
+/// let io = try SocketIOServer(on: server)
+/// io.onConnection { socket in
+///     socket.on("message") { (text: String) in
+///         try await io.emit("message", text)
+///     }
+/// }
+/// try await io.run { page.response(to: $0) ?? .notFound }
+/// ```
+///
+/// What it offers itself is the namespace `/`; ``of(_:)`` gives others.
+public final class SocketIOServer: Sendable {
+    /// The settings it was made with.
+    public let configuration: Configuration
+    let server: WebSocketServer
+    let engine: EngineServer
+    var logger: Logger { server.logger }
+    private let script: StaticResources?
+    private let state = Mutex(State())
+
+    private struct State: Sendable {
+        var namespaces: [String: Namespace] = [:]
+        var dynamic: [DynamicNamespace] = []
+    }
+
+    /// Makes a Socket.IO server that lives on a server and ends with it.
+    ///
+    /// - Throws: ``SocketIOError``, or `WebSocketError` with the code `invalidConfiguration`, or `unreadableFile` for
+    ///   the client's script.
+    public init(on server: WebSocketServer, configuration: Configuration = .init()) throws(WebSocketError) {
+        try configuration.validate()
+        self.configuration = configuration
+        self.server = server
+        script = try configuration.clientScript.map { path throws(WebSocketError) in
+            try StaticResources(clientScript: path, at: configuration.path)
+        }
+        let reference = Reference()
+        let engine = EngineServer(on: server, configuration: configuration.engine) { session in
+            guard let server = reference.server.withLock({ $0.value }) else { return Nobody() }
+            return Client(session, server)
+        }
+        self.engine = engine
+        server.onStop { engine.close(.serverShuttingDown) }
+        reference.server.withLock { $0.value = self }
+    }
+
+    /// Ourselves, for sessions, none of which comes before `init` returns.
+    private final class Reference: Sendable {
+        struct Weak: Sendable { weak var value: SocketIOServer? }
+
+        let server = Mutex(Weak())
+    }
+
+    /// The namespace of that name, which is made where there is none; `/` in front may be left out.
+    public func of(_ name: String) -> Namespace {
+        let name = name.hasPrefix("/") ? name : "/\(name)"
+        return state.withLock { state in
+            if let namespace = state.namespaces[name] { return namespace }
+            let namespace = Namespace(name, of: self)
+            state.namespaces[name] = namespace
+            return namespace
+        }
+    }
+
+    /// Namespaces that are made where a client asks for a name that `predicate` agrees to; one that throws refuses.
+    public func of(where predicate: @escaping DynamicNamespace.Predicate) -> DynamicNamespace {
+        let namespace = DynamicNamespace(self, predicate)
+        state.withLock { $0.dynamic.append(namespace) }
+        return namespace
+    }
+
+    /// The namespace `/`.
+    public var root: Namespace { of("/") }
+
+    /// The namespace that a client asks for; `nil` where there is none.
+    func namespace(for name: String, _ auth: JSON) async -> Namespace? {
+        let (known, dynamic) = state.withLock { ($0.namespaces[name], $0.dynamic) }
+        if let known { return known }
+        for parent in dynamic {
+            if let child = parent.children[name] { return child }
+            do {
+                if try await parent.predicate(name, auth) { return parent.child(name) }
+            } catch {
+                logger.error("a namespace's predicate threw", metadata: ["name": "\(name)", "error": "\(error)"])
+            }
+        }
+        return nil
+    }
+
+    /// How many clients are connected, whatever their namespaces.
+    public var clientCount: Int { engine.sessionCount }
+
+    /// Disconnects all clients. Those that connect later are served; to end for good, stop the server.
+    public func disconnectAll() { engine.closeSessions(.serverShuttingDown) }
+}
+
+/// Serving.
+extension SocketIOServer {
+    /// Runs the server it lives on, as `WebSocketServer.run` does, for Socket.IO and for what `http` answers.
+    ///
+    /// - Parameters:
+    ///   - onListening: called once connections are accepted, with the address and the real port.
+    ///   - http: answers the requests that are not for Socket.IO; 404 by default.
+    /// - Throws: as `WebSocketServer.run`.
+    public func run(
+        onListening: @escaping @Sendable (SocketAddress) -> Void = { _ in },
+        http: @escaping @Sendable @concurrent (Request) async throws -> Response = { _ in .notFound }
+    ) async throws {
+        try await server.run(
+            onListening: onListening,
+            upgrade: { try await self.upgrade($0) ?? .reject(.notFound) },
+            http: { request in
+                if let response = try await self.response(to: request) { return response }
+                return try await http(request)
+            },
+            handler: { _ in }
+        )
+    }
+
+    /// What to answer to an opening handshake for Socket.IO; `nil` where it is none. For the `upgrade` closure of a
+    /// server that also has WebSockets of its own.
+    public func upgrade(_ request: Request) async throws -> UpgradeResponse? {
+        guard engine.owns(request.head) else { return nil }
+        return await engine.upgrade(request)
+    }
+
+    /// What to answer to a request for Socket.IO; `nil` where it is none. For the `http` closure of a server; a poll
+    /// waits for something to send.
+    public func response(to request: Request) async throws -> Response? {
+        if engine.owns(request.head) { return try await engine.response(to: request) }
+        return script?.response(to: request)
+    }
+}
+
+/// The namespace `/`.
+extension SocketIOServer {
+    /// Calls `handler` with every client that has connected to `/`; as ``Namespace/onConnection(_:)``.
+    public func onConnection(_ handler: @escaping Namespace.ConnectionHandler) { root.onConnection(handler) }
+
+    /// Lets `middleware` decide on every client of `/`; as ``Namespace/use(_:)``.
+    public func use(_ middleware: @escaping Namespace.Middleware) { root.use(middleware) }
+
+    /// Emits an event to all clients of `/`; as ``Broadcast/emit(_:_:)``.
+    public func emit<each Value: Encodable>(_ event: String, _ values: repeat each Value) async throws {
+        try await root.emit(event, repeat each values)
+    }
+
+    /// Those of `/` in rooms.
+    public func to(_ rooms: String...) -> Broadcast { root.everybody.to(rooms) }
+
+    /// The same as ``to(_:)``.
+    public func `in`(_ rooms: String...) -> Broadcast { root.everybody.to(rooms) }
+
+    /// All of `/` but those in rooms.
+    public func except(_ rooms: String...) -> Broadcast { root.everybody.except(rooms) }
+}
+
+/// An application for sessions whose server is gone.
+private final class Nobody: EngineApplication {
+    func received(_ message: Message) {}
+    func upgraded(to webSocket: WebSocket) {}
+    func ended(_ reason: EngineEnd) {}
+    func waitForRoom() async {}
+}

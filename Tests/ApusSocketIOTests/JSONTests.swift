@@ -1,0 +1,5 @@
+import Testing
+
+@testable import ApusSocketIO
+
+@Suite struct JSONTests {}
