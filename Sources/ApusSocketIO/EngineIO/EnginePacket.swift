@@ -16,7 +16,7 @@ package enum EnginePacket: Hashable, Sendable {
     /// Reads a packet as it came in a WebSocket message; `nil` where it is none.
     init?(_ message: Message) {
         switch message {
-        case .binary(let bytes): self = .binary([UInt8](bytes))
+        case .binary(let bytes): self = .binary(Array(bytes))
         case .text(let text): self.init(text[...])
         }
     }
@@ -72,7 +72,7 @@ enum EnginePayload {
             case .text(let text): bytes += text.utf8
             case .binary(let binary):
                 bytes.append(UInt8(ascii: "b"))
-                Base64.encode([UInt8](binary), into: &bytes)
+                Base64.encode(Array(binary), into: &bytes)
             }
         }
         return bytes

@@ -24,8 +24,11 @@ struct JSONValueDecoder: Decoder {
     /// What nearly all arguments are is decided here, before a container is made.
     func decoded<T: Decodable>(_ type: T.Type) throws -> T {
         if type == JSON.self, let value = value as? T { return value }
-        if type == [UInt8].self, let bytes = value.binary as? T { return bytes }
-        if let string = value.string as? T { return string }
+        switch value {
+        case .binary(let bytes): if let bytes = bytes as? T { return bytes }
+        case .string(let string): if let string = string as? T { return string }
+        case .null, .bool, .number, .array, .object: break
+        }
         return try T(from: self)
     }
 

@@ -44,12 +44,13 @@ final class JSONValueEncoder: Encoder {
     func singleValueContainer() -> any SingleValueEncodingContainer { JSONSingleEncoding(encoder: self) }
 
     /// Encodes what nearly all arguments are without a container.
-    func encode(_ value: some Encodable) throws {
+    func encode<Value: Encodable>(_ value: Value) throws {
+        // Not by a cast: any array casts to any other while it is empty.
+        if Value.self == [UInt8].self, let bytes = value as? [UInt8] { return set(.binary(bytes)) }
         switch value {
         case let value as JSON: set(value)
         case let value as String: set(.string(value))
         case let value as Bool: set(.bool(value))
-        case let value as [UInt8]: set(.binary(value))
         case let value as any BinaryInteger: set(.number(JSON.Number(value)))
         case let value as any BinaryFloatingPoint: try setNumber(Double(value))
         default: try value.encode(to: self)

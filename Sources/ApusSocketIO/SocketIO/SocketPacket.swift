@@ -129,7 +129,7 @@ struct SocketPacketDecoder {
             return nil
         case .binary(let bytes):
             guard let head = awaited else { throw .unexpected }
-            attachments.append([UInt8](bytes))
+            attachments.append(Array(bytes))
             guard attachments.count == head.attachmentCount else { return nil }
             awaited = nil
             defer { attachments = [] }

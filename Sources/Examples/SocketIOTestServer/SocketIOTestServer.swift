@@ -9,7 +9,8 @@ import ApusSocketIO
     import Darwin
 #endif
 
-/// What the Socket.IO project's conformance suites for servers run against: `socketio-test-server HOST:PORT`.
+/// What the Socket.IO project's conformance suites for servers run against: `socketio-test-server HOST:PORT`. With
+/// `--features`, and `--recovery` behind it, it is what our own tests use of rooms, acknowledgements and all the rest.
 ///
 /// At `/engine.io/` every message comes back; at `/socket.io/` the namespaces `/` and `/custom` answer as the suite
 /// wants them to. One loop: the suites act on two connections at once, and expect the order of their acts.
@@ -18,13 +19,19 @@ struct SocketIOTestServer {
     static func main() async throws {
         let arguments = CommandLine.arguments.dropFirst()
         let parts = (arguments.first ?? "127.0.0.1:3000").split(separator: ":")
-        guard arguments.count <= 1, parts.count == 2, let port = Int(parts[1]) else {
-            print("usage: socketio-test-server HOST:PORT")
+        let options = arguments.dropFirst()
+        guard parts.count == 2, let port = Int(parts[1]), options.allSatisfy(["--features", "--recovery"].contains)
+        else {
+            print("usage: socketio-test-server HOST:PORT [--features [--recovery]]")
             exit(2)
         }
         var configuration = WebSocketServer.Configuration(host: String(parts[0]), port: port)
-        configuration.threads = 1
         configuration.originPolicy = .any
+        if !options.isEmpty {
+            configuration.threads = 2
+            return try await FeatureServer.run(configuration, recovers: options.contains("--recovery"))
+        }
+        configuration.threads = 1
         let server = try WebSocketServer(configuration: configuration)
         let cors = try CORS(allowedOrigins: .any)
         let engine = EngineServer(on: server, configuration: engineConfiguration(cors)) { Echo($0) }
@@ -32,10 +39,7 @@ struct SocketIOTestServer {
         let io = try SocketIOServer(on: server, configuration: socketConfiguration(cors))
         serve(io)
         try await server.run(
-            onListening: { address in
-                print("listening on \(address.port)")
-                fflush(nil)  // whoever waits for the line may read it from a pipe
-            },
+            onListening: announce,
             upgrade: { request in
                 if engine.owns(request.head) { return await engine.upgrade(request) }
                 return try await io.upgrade(request) ?? .reject(.notFound)
@@ -46,6 +50,11 @@ struct SocketIOTestServer {
             },
             handler: { _ in }
         )
+    }
+
+    static func announce(_ address: SocketAddress) {
+        print("listening on \(address.port)")
+        fflush(nil)  // whoever waits for the line may read it from a pipe
     }
 
     private static func engineConfiguration(_ cors: CORS) -> EngineConfiguration {
