@@ -21,11 +21,11 @@ func frameBenchmarks() {
 
 func maskedHeader(payload: Int) -> [UInt8] {
     var header = [UInt8](repeating: 0, count: Int(APUS_FRAME_HEADER_SIZE))
-    let count = apus_frame_encode_masked(&header, APUS_OPCODE_BINARY, true, UInt64(payload), 0)
+    let count = apus_frame_encode_masked(&header, APUS_OPCODE_BINARY, true, UInt64(payload), 0x3d21_fa37)
     return Array(header.prefix(count))
 }
 
-/// One binary message through a session, which unmasks it where it stands. The key is 0, so it can go in again.
+/// One binary message through a session, which unmasks it where it stands; the next time it unmasks what that left.
 private func sessionBenchmark(bytes: Int) {
     var configuration = Benchmark.defaultConfiguration
     configuration.scalingFactor = Sizes.repeats(bytes)
