@@ -8,8 +8,11 @@ struct EnginePayloadTests {
 
     @Test func `every type of packet is read`() {
         let packets = Self.decode("0\u{1E}1\u{1E}2\u{1E}2probe\u{1E}3\u{1E}4text\u{1E}bAQI=\u{1E}5\u{1E}6")
-        #expect(packets == [.open, .close, .ping(""), .ping("probe"), .pong(""), .text("text"), .binary([1, 2]),
-            .upgrade, .noop])
+        #expect(
+            packets == [
+                .open, .close, .ping(""), .ping("probe"), .pong(""), .text("text"), .binary([1, 2]),
+                .upgrade, .noop,
+            ])
     }
 
     @Test(arguments: ["", "\u{1E}", "4\u{1E}", "\u{1E}4", "7", "x", "bA", "b?", "4a\u{1E}\u{1E}4b"])

@@ -58,7 +58,9 @@ struct JSONCodingTests {
     @Test func `whole numbers are whole in any form, and must fit`() throws {
         #expect(try JSON.number(JSON.Number(checked: "1.0")).decoded(as: Int.self) == 1)
         #expect(try JSON.number(JSON.Number(checked: "1e3")).decoded(as: UInt16.self) == 1000)
-        for (text, type) in [("256", UInt8.self), ("-1", UInt8.self), ("1.5", Int8.self)] as [(String, any Decodable.Type)] {
+        for (text, type) in [("256", UInt8.self), ("-1", UInt8.self), ("1.5", Int8.self)]
+            as [(String, any Decodable.Type)]
+        {
             let json = JSON.number(JSON.Number(checked: text))
             #expect(throws: DecodingError.self) { try json.decoded(as: type) }
         }

@@ -36,7 +36,8 @@ struct JSONTests {
 
     @Test(arguments: [
         "", " ", "nul", "nulll", "True", "01", "1.", ".5", "+1", "-", "1e", "1e+", "0x1", "NaN", "\"", "\"\u{1}\"",
-        #""\x""#, #""\u12""#, #""\u12g4""#, #""\ud83d\u12""#, "'a'", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "{", "{a:1}",
+        #""\x""#, #""\u12""#, #""\u12g4""#, #""\ud83d\u12""#, "'a'", "[", "[1", "[1,", "[1,]", "[,1]", "[1 2]", "{",
+        "{a:1}",
         #"{"a"}"#, #"{"a":}"#, #"{"a":1,}"#, #"{"a":1"#, "1 1", "[]]", "//", "\u{FEFF}1",
     ])
     func `what is no JSON is refused`(text: String) {
@@ -49,7 +50,9 @@ struct JSONTests {
     }
 
     @Test func `it nests so deep and no deeper`() throws {
-        func nested(_ depth: Int) -> String { String(repeating: "[", count: depth) + String(repeating: "]", count: depth) }
+        func nested(_ depth: Int) -> String {
+            String(repeating: "[", count: depth) + String(repeating: "]", count: depth)
+        }
         #expect("\(try Self.parse(nested(JSONParser.maxDepth + 1)))".count == 2 * (JSONParser.maxDepth + 1))
         #expect(Self.fails(Array(nested(JSONParser.maxDepth + 2).utf8)))
         #expect(Self.fails(Array(String(repeating: "[", count: 1_000_000).utf8)))

@@ -18,12 +18,15 @@ struct MutationTests {
     }
 
     private static let corpus = [
-        #"2["message",1,"2",{"3":[true]}]"#, #"0/custom,{"token":"abc"}"#, #"52-789["x",{"_placeholder":true,"num":0}]"#,
-        #"3456[1.5e-7,null,"\ud83d\ude00\n"]"#, #"62-/n,1[{"_placeholder":true,"num":1}]"#, #"4/random,{"message":"no"}"#,
+        #"2["message",1,"2",{"3":[true]}]"#, #"0/custom,{"token":"abc"}"#,
+        #"52-789["x",{"_placeholder":true,"num":0}]"#,
+        #"3456[1.5e-7,null,"\ud83d\ude00\n"]"#, #"62-/n,1[{"_placeholder":true,"num":1}]"#,
+        #"4/random,{"message":"no"}"#,
         "1/custom,", #"2/a,0["\u0000é",-0,[[[]]],{"":{}}]"#,
     ]
     private static let tokens = [
-        "{", "}", "[", "]", ",", ":", "\"", "\\", "-", "0", "9", "e", "\\u", "\\ud800", "\u{1E}", "b", "4", "true", "null",
+        "{", "}", "[", "]", ",", ":", "\"", "\\", "-", "0", "9", "e", "\\u", "\\ud800", "\u{1E}", "b", "4", "true",
+        "null",
         #"{"_placeholder":true,"num":0}"#, "/", "😀", "99999999999999999999",
     ]
 

@@ -6,19 +6,20 @@ import Testing
 struct SocketPacketTests {
     private static func head(_ text: String) -> SocketPacketHead? { SocketPacketHead(text) }
 
-    @Test(arguments: [
-        (#"0"#, SocketPacket(kind: .connect)), (#"0{"a":1}"#, SocketPacket(kind: .connect, data: ["a": 1])),
-        ("0/chat,", SocketPacket(kind: .connect, namespace: "/chat")),
-        ("0/chat", SocketPacket(kind: .connect, namespace: "/chat")),
-        (#"0/chat,{"a":1}"#, SocketPacket(kind: .connect, namespace: "/chat", data: ["a": 1])),
-        ("1", SocketPacket(kind: .disconnect)), ("1/chat,", SocketPacket(kind: .disconnect, namespace: "/chat")),
-        (#"2["x"]"#, SocketPacket(kind: .event, data: ["x"])),
-        (#"212["x",1]"#, SocketPacket(kind: .event, id: 12, data: ["x", 1])),
-        (#"2/chat,0["x"]"#, SocketPacket(kind: .event, namespace: "/chat", id: 0, data: ["x"])),
-        ("37[]", SocketPacket(kind: .acknowledgement, id: 7, data: [])),
-        (#"4{"message":"no"}"#, SocketPacket(kind: .connectError, data: ["message": "no"])),
-        ("2[5]", SocketPacket(kind: .event, data: [5])),
-    ] as [(String, SocketPacket)])
+    @Test(
+        arguments: [
+            (#"0"#, SocketPacket(kind: .connect)), (#"0{"a":1}"#, SocketPacket(kind: .connect, data: ["a": 1])),
+            ("0/chat,", SocketPacket(kind: .connect, namespace: "/chat")),
+            ("0/chat", SocketPacket(kind: .connect, namespace: "/chat")),
+            (#"0/chat,{"a":1}"#, SocketPacket(kind: .connect, namespace: "/chat", data: ["a": 1])),
+            ("1", SocketPacket(kind: .disconnect)), ("1/chat,", SocketPacket(kind: .disconnect, namespace: "/chat")),
+            (#"2["x"]"#, SocketPacket(kind: .event, data: ["x"])),
+            (#"212["x",1]"#, SocketPacket(kind: .event, id: 12, data: ["x", 1])),
+            (#"2/chat,0["x"]"#, SocketPacket(kind: .event, namespace: "/chat", id: 0, data: ["x"])),
+            ("37[]", SocketPacket(kind: .acknowledgement, id: 7, data: [])),
+            (#"4{"message":"no"}"#, SocketPacket(kind: .connectError, data: ["message": "no"])),
+            ("2[5]", SocketPacket(kind: .event, data: [5])),
+        ] as [(String, SocketPacket)])
     func `a packet is read`(text: String, packet: SocketPacket) throws {
         let head = try #require(Self.head(text))
         #expect(head.packet == packet)
@@ -77,12 +78,13 @@ struct SocketPacketTests {
         #expect(plain?.data?[1]?["num"] == 0)
     }
 
-    @Test(arguments: [
-        ([.binary([1])], .unexpected), ([#"51-["x"]"#, #"2["y"]"#], .unexpected), (["abc"], .malformed),
-        ([#"51-["x",{"_placeholder":true,"num":1}]"#, .binary([1])], .placeholders),
-        ([#"51-["x",{"_placeholder":true,"num":-1}]"#, .binary([1])], .placeholders),
-        ([#"51-["x",{"_placeholder":true}]"#, .binary([1])], .placeholders),
-    ] as [([Message], SocketPacketDecoder.Failure)])
+    @Test(
+        arguments: [
+            ([.binary([1])], .unexpected), ([#"51-["x"]"#, #"2["y"]"#], .unexpected), (["abc"], .malformed),
+            ([#"51-["x",{"_placeholder":true,"num":1}]"#, .binary([1])], .placeholders),
+            ([#"51-["x",{"_placeholder":true,"num":-1}]"#, .binary([1])], .placeholders),
+            ([#"51-["x",{"_placeholder":true}]"#, .binary([1])], .placeholders),
+        ] as [([Message], SocketPacketDecoder.Failure)])
     func `what does not fit together is refused`(messages: [Message], failure: SocketPacketDecoder.Failure) {
         #expect(throws: failure) {
             var decoder = SocketPacketDecoder()
