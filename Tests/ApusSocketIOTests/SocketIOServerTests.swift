@@ -214,6 +214,33 @@ struct SocketIOServerTests {
         for client in clients { client.close() }
     }
 
+    @Test func `the client's script is served, with a tag, and compressed where that is taken`() async throws {
+        var configuration = SocketIOServer.Configuration()
+        configuration.clientScript = #filePath
+        try await withSocketIO(configuration) { _, port in
+            try await onThread {
+                let client = try TestSupport.Client(port: port)
+                try client.sendRequest("GET", "/socket.io/socket.io.min.js")
+                let plain = try client.readAnswer()
+                #expect(plain.status == 200)
+                #expect(plain["Content-Type"] == "text/javascript; charset=utf-8")
+                #expect(plain.text.contains("What only shows from inside"))
+                try client.sendRequest("GET", "/socket.io/socket.io.js?v=1", "Accept-Encoding: br, gzip")
+                let packed = try client.readAnswer()
+                #expect(packed["Content-Encoding"] == "gzip")
+                #expect(packed.body.count < plain.body.count / 2)
+                try client.sendRequest(
+                    "GET", "/socket.io/socket.io.min.js", "If-None-Match: \(plain["ETag"] ?? "")")
+                let again = try client.readAnswer()
+                #expect(again.status == 304)
+                try client.sendRequest("GET", "/socket.io/other.js")
+                let other = try client.readAnswer()
+                #expect(other.status == 404)
+                client.close()
+            }
+        }
+    }
+
     @Test func `settings that cannot work are refused`() throws {
         let server = try WebSocketServer(configuration: .init(port: 0))
         for change: (inout SocketIOServer.Configuration) -> Void in [

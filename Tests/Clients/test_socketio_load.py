@@ -25,7 +25,8 @@ class Polling:
 
     async def request(self, method, body=""):
         reader, writer = self.connection
-        writer.write(f"{method} {self.target} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        head = f"{method} {self.target} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        writer.write((head + body).encode())
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         assert head.startswith("http/1.1 200"), head
         size = int(head.split("content-length: ")[1].split("\r\n")[0])
