@@ -183,8 +183,8 @@ let package = Package(
             dependencies: [
                 "Apus",
                 "ApusSocketIO",
-                "ApusTesting",
-                .product(name: "HTTPTypes", package: "swift-http-types"),
+                "TestSupport",
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: swiftSettings
         ),

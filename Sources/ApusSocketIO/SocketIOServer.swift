@@ -51,6 +51,7 @@ public final class SocketIOServer: Sendable {
         self.engine = engine
         server.onStop { engine.close(.serverShuttingDown) }
         reference.server.withLock { $0.value = self }
+        _ = root  // which every client may join, whether anybody listens or not
     }
 
     /// Ourselves, for sessions, none of which comes before `init` returns.

@@ -4,7 +4,7 @@ import Apus
 extension EngineSession {
     /// Sends messages that stay together, whatever becomes of them; a client that is too slow is closed.
     package func post(_ messages: [Message]) {
-        step { state in
+        step(deliversLater: true) { state in
             switch state.machine.send(messages) {
             case .write: if let webSocket = state.webSocket { write(messages, to: webSocket) }
             case .full: state.machine.fail(.transportError)
@@ -15,7 +15,7 @@ extension EngineSession {
 
     /// Sends messages if they leave at once, or drops them.
     package func postIfWritable(_ messages: [Message]) {
-        step { state in
+        step(deliversLater: true) { state in
             guard state.machine.isWritable else { return }
             if state.machine.send(messages) == .write, let webSocket = state.webSocket {
                 let write: @Sendable () -> Void = {

@@ -74,15 +74,20 @@ package final class EngineSession: Sendable {
         step { $0.application = application }
     }
 
-    /// Lets the machine do a step, does what it wants, and gives out what came of it.
+    /// Lets the machine do a step, does what it wants, and gives out what came of it: now, or, to a caller who holds
+    /// locks of the application's, soon.
     @discardableResult
-    func step<T: Sendable>(_ body: (inout State) -> T) -> T {
+    func step<T: Sendable>(deliversLater: Bool = false, _ body: (inout State) -> T) -> T {
         let (result, mustDeliver) = state.withLock { state in
             let result = body(&state)
             perform(&state)
             return (result, claimDelivery(&state))
         }
-        if mustDeliver { deliver() }
+        if mustDeliver, deliversLater {
+            loop.post { self.deliver() }
+        } else if mustDeliver {
+            deliver()
+        }
         return result
     }
 }

@@ -105,9 +105,11 @@ extension Client {
         do {
             try await namespace.admit(socket)
         } catch let error as SocketIOError {
+            socket.forgetHandlers()
             return refuse(name, error)
         } catch {
             socket.logger.error("a Socket.IO middleware threw", metadata: ["error": "\(error)"])
+            socket.forgetHandlers()
             return refuse(name, .refused("The connection was refused"))
         }
         let isOpen = state.withLock { state in
@@ -117,7 +119,7 @@ extension Client {
             state.left.remove(name)
             return true
         }
-        if isOpen { welcome(socket, recovered) }
+        if isOpen { welcome(socket, recovered) } else { socket.forgetHandlers() }
     }
 
     private func welcome(_ socket: Socket, _ recovered: Recovery?) {

@@ -49,6 +49,8 @@ extension Socket {
                 }
             }
             do {
+                // A cancellation may have come before there was anything to give up.
+                try Task.checkCancellation()
                 try await client.session.send(messages)
             } catch {
                 giveUp(id, error)

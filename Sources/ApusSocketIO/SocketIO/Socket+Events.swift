@@ -173,7 +173,7 @@ extension Socket {
     }
 
     /// Handlers often hold the socket that holds them.
-    private func forgetHandlers() {
+    func forgetHandlers() {
         state.withLock { state in
             state.handlers = [:]
             state.middlewares = []

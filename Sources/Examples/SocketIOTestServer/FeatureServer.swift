@@ -14,13 +14,15 @@ enum FeatureServer {
         var all: [String] { lines.withLock { $0 } }
     }
 
-    static func run(_ configuration: WebSocketServer.Configuration, recovers: Bool) async throws {
+    static func run(_ configuration: WebSocketServer.Configuration, recovers: Bool, isQuiet: Bool) async throws {
         let server = try WebSocketServer(configuration: configuration)
         var configuration = SocketIOServer.Configuration()
         configuration.cookie = SessionCookie()
         configuration.allowRequest = { handshake in
             if handshake.query["forbidden"] == "true" { throw SocketIOError.refused("Not you") }
         }
+        // Who counts instructions wants none of pings.
+        if isQuiet { configuration.pingInterval = .seconds(3600) }
         if recovers { configuration.recovery = .init() }
         let io = try SocketIOServer(on: server, configuration: configuration)
         let journal = Journal()
@@ -60,6 +62,7 @@ enum FeatureServer {
         socket.on("burst") { (count: Int) in
             for number in 0..<count { try await io.emit("tick", number) }
         }
+        socket.on("announce") { (text: String) in try await io.emit("said", text) }
         socket.on("volatile") { (text: String) in try await socket.volatile.emit("maybe", text) }
     }
 

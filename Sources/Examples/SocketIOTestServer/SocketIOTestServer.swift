@@ -20,16 +20,19 @@ struct SocketIOTestServer {
         let arguments = CommandLine.arguments.dropFirst()
         let parts = (arguments.first ?? "127.0.0.1:3000").split(separator: ":")
         let options = arguments.dropFirst()
-        guard parts.count == 2, let port = Int(parts[1]), options.allSatisfy(["--features", "--recovery"].contains)
+        guard parts.count == 2, let port = Int(parts[1]),
+            options.allSatisfy(["--features", "--recovery", "--quiet"].contains)
         else {
-            print("usage: socketio-test-server HOST:PORT [--features [--recovery]]")
+            print("usage: socketio-test-server HOST:PORT [--features [--recovery] [--quiet]]")
             exit(2)
         }
         var configuration = WebSocketServer.Configuration(host: String(parts[0]), port: port)
         configuration.originPolicy = .any
         if !options.isEmpty {
-            configuration.threads = 2
-            return try await FeatureServer.run(configuration, recovers: options.contains("--recovery"))
+            let isQuiet = options.contains("--quiet")
+            configuration.threads = isQuiet ? 1 : 2
+            return try await FeatureServer.run(
+                configuration, recovers: options.contains("--recovery"), isQuiet: isQuiet)
         }
         configuration.threads = 1
         let server = try WebSocketServer(configuration: configuration)
