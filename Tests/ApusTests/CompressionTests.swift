@@ -42,6 +42,47 @@ struct CompressionTests {
         #expect(error?.code == .invalidConfiguration)
     }
 
+    /// A read may bring a hundred messages that are a thousand times larger than they come.
+    @Test func `what nobody takes is not inflated, and comes when it is taken`() async throws {
+        let (count, size) = (300, 1 << 20)
+        let gate = Gate()
+        let configuration = WebSocketServer.Configuration.with {
+            $0.compression = .shared()
+            $0.maxInboundBytes = 1 << 20
+        }
+        let kept = Box<Int>()
+        let statistics = try await withServer(
+            configuration,
+            handler: { socket in
+                await gate.pass()
+                var sizes: [Int] = []
+                for try await case .binary(let bytes) in socket { sizes.append(bytes.count) }
+                #expect(sizes == Array(repeating: size, count: count))
+                kept.put(sizes.count)
+            }
+        ) { server, port in
+            let client = try await onThread {
+                let client = try Client(port: port)
+                try client.open("/", Self.offer)
+                let deflater = Deflater(keepsContext: false)
+                var frame = Frame.binary(deflater.message([UInt8](repeating: 1, count: size)))
+                frame.reserved = 4
+                for _ in 0..<count { try client.send(frame) }
+                try client.send(.close())
+                return client
+            }
+            try await until { server.statistics.readsPaused > 0 }
+            #expect(server.statistics.messagesReceived < 10)
+            gate.open()
+            try await onThread {
+                try client.readClose(answers: false)
+                client.close()
+            }
+        }
+        #expect(statistics.messagesReceived == count)
+        #expect(await kept.take() == count)
+    }
+
     @Test(arguments: [Compression.shared(threshold: 0), .dedicated(threshold: 0)], [true, false])
     func `a handler sees plain messages, and the peer compressed ones`(compression: Compression, borrows: Bool)
         async throws

@@ -110,6 +110,23 @@ struct HTTPConnectionTests {
         }
     }
 
+    /// Far more than the kernel holds, and than may wait: the requests are read as their answers are taken.
+    @Test func `who asks for more than it takes is answered as it takes`() async throws {
+        let (count, size) = (300, 100_000)
+        let text = String(repeating: "a", count: size)
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        try await withServer(.with { $0.maxOutboundBytes = 200_000 }, http: { _ in .text(text) }) { server, port in
+            let client = try await onThread { try Client(port: port, receiveBuffer: 4096) }
+            try await onThread {
+                for _ in 0..<count { try client.send(request) }
+            }
+            try await until { server.statistics.bytesReceived == UInt64(count * request.utf8.count) }
+            #expect(server.statistics.requests < count)
+            let sizes = try await onThread { try (0..<count).map { _ in try client.readAnswer().text.utf8.count } }
+            #expect(sizes == Array(repeating: size, count: count))
+        }
+    }
+
     @Test func `HEAD gets the head alone`() async throws {
         let answers = try await Self.onServer { client in
             try client.sendRequest("HEAD", "/page")

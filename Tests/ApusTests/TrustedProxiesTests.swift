@@ -160,7 +160,16 @@ struct TrustedProxiesTests {
 
     @Test func `a header of the proxy itself tells nothing`() async throws {
         let configuration = WebSocketServer.Configuration.trusting("127.0.0.1", proxyProtocol: .required)
-        #expect(try await Self.seen(configuration, Array("PROXY UNKNOWN\r\n".utf8)) == "CLIENT http inside:80")
+        let local: [UInt8] = Array("\r\n\r\n\0\r\nQUIT\n".utf8) + [0x20, 0, 0, 0]
+        #expect(try await Self.seen(configuration, local) == "CLIENT http inside:80")
+        #expect(try await Self.seen(configuration, local, "X-Forwarded-For: 6.6.6.6") == "6.6.6.6:0 http inside:80")
+    }
+
+    @Test func `where the proxy cannot tell whose bytes they are, their fields are nobody's word`() async throws {
+        let configuration = WebSocketServer.Configuration.trusting("127.0.0.1", proxyProtocol: .required)
+        let unknown = Array("PROXY UNKNOWN\r\n".utf8)
+        #expect(try await Self.seen(configuration, unknown) == "CLIENT http inside:80")
+        #expect(try await Self.seen(configuration, unknown, "X-Forwarded-For: 6.6.6.6") == "CLIENT http inside:80")
     }
 
     @Test func `a client that the header names and that is trusted may tell of others`() async throws {

@@ -38,6 +38,15 @@ struct SessionCompressionTests {
         #expect(agreement.pool.pointee.counts.messages_inflated % 3 == 0)
     }
 
+    @Test func `a small message behind a compressed part is not taken for the part`() {
+        let session = SessionUnderTest(APUS_ROLE_SERVER, compression: Agreement())
+        session.giveParts()
+        let small = [UInt8](repeating: 7, count: 125)
+        session.receive(wire([compressed(.binary(hello)), .binary(small)], to: APUS_ROLE_SERVER))
+        #expect(session.events.last == .binary(small))
+        #expect(session.takePayload(5) == nil)
+    }
+
     @Test(arguments: bothRoles) func `with context takeover a message may refer to the one before, and without not`(
         role: apus_role
     ) {

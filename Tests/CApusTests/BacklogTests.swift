@@ -52,6 +52,21 @@ struct BacklogTests {
         }
     }
 
+    /// As many pings as no kernel holds the answers of for a client that reads none.
+    @Test func `pings of a peer that does not read take no memory, and the last one is answered`() async throws {
+        let count = 200_000
+        _ = try await withSlowClient(onText: { _, _ in }) { client in
+            let ping = Frame(Frame.Opcode.ping, [UInt8](repeating: 1, count: 100))
+            let many = (0..<1000).flatMap { _ in ping.bytes }
+            for _ in 0..<count / 1000 { try client.send(many) }
+            try client.send(Frame(Frame.Opcode.ping, Array("the last".utf8)))
+            var pongs = 0
+            while try client.readFrame().payload != Array("the last".utf8) { pongs += 1 }
+            #expect(pongs < count)
+            try client.closeNormally()
+        }
+    }
+
     @Test func `a pong comes between the fragments of a large message`() async throws {
         _ = try await withSlowClient(onText: { connection, _ in connection.send(APUS_OPCODE_BINARY, Self.large) }) {
             client in

@@ -137,6 +137,25 @@ void apus__connection_stop(apus_connection *connection)
     }
 }
 
+bool apus__connection_is_taking(apus_connection *connection)
+{
+    bool is_taking = connection->is_taking && apus__backlog_queued(connection) != 0;
+    connection->is_taking = false;
+    return is_taking;
+}
+
+/* A peer that takes what it was sent before may take its time; whoever else does not end, is ended. */
+static void end_in_time(apus_connection *connection)
+{
+    if (apus__connection_is_taking(connection)) {
+        apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
+        return;
+    }
+    if (connection->request != NULL && apus__backlog_queued(connection) != 0)
+        apus__response_break(connection);
+    apus__connection_drop(connection, APUS_ETIMEDOUT);
+}
+
 static void on_timer(apus_timer *timer)
 {
     apus_connection *connection = APUS_QUEUE_MEMBER(timer, apus_connection, timer);
@@ -151,7 +170,7 @@ static void on_timer(apus_timer *timer)
         apus__keepalive_check(connection);
         return;
     case PHASE_ENDING:
-        apus__connection_drop(connection, APUS_ETIMEDOUT);
+        end_in_time(connection);
         return;
     case PHASE_REQUEST: /* the application may take its time, but not the peer */
         apus__content_time_out(connection);
@@ -220,11 +239,16 @@ static void move_backlog(apus_connection *connection)
 static void on_sent(apus_stream *stream)
 {
     apus_connection *connection = connection_of(stream);
+    apus__keepalive_sent(connection);
     if (connection->backlog != NULL)
         move_backlog(connection);
+    if (connection->phase == PHASE_HEAD && connection->request->bytes.len != 0)
+        apus__request_resume(connection);
     /* A peer that takes a large message has no time to be silent. */
-    if (stream->outbound.bytes != 0)
+    if (stream->outbound.bytes != 0) {
         connection->is_active = true;
+        connection->is_taking = true;
+    }
     if (!connection->wants_drain || apus__backlog_moving(connection) > connection->endpoint->config->outbound_limit / 2)
         return;
     connection->wants_drain = false;
@@ -239,6 +263,7 @@ static void on_close(apus_stream *stream)
     apus__connection_forget_messages(connection);
     apus_session_deinit(&connection->session);
     apus__request_free(connection->request);
+    apus_free(connection->late_pong);
     apus_queue_remove(&connection->node);
     apus_free(connection);
     if (apus_queue_is_empty(&endpoint->connections))

@@ -35,6 +35,19 @@ typedef struct apus_waiting {
     bool owns_data;
 } apus_waiting;
 
+/* Bytes of frames that were read and are not looked at while too many messages wait. */
+typedef struct apus_rest {
+    apus_bytes bytes;
+    size_t start;    /* of what has not been looked at */
+    bool is_resumed; /* somebody above us on the stack looks at it */
+} apus_rest;
+
+/* A Pong that waits because the peer does not read what it was sent before. */
+typedef struct apus_late_pong {
+    uint8_t len;
+    uint8_t frame[APUS_CONTROL_FRAME_SIZE];
+} apus_late_pong;
+
 struct apus_connection {
     apus_stream stream;
     apus_endpoint *endpoint;
@@ -48,8 +61,10 @@ struct apus_connection {
     apus_waiting *taken;       /* handed out; goes at the next call */
     const apus_incoming *left; /* the message left to a job that runs at present; NULL once it is taken */
     size_t waiting_bytes;
-    apus_request *request; /* NULL once open, and for a client's */
-    apus_opening *opening; /* a client's way to be open; NULL once it is, and for a server's */
+    apus_rest *rest;           /* NULL but while more than the limit waits */
+    apus_late_pong *late_pong; /* NULL while none waits */
+    apus_request *request;     /* NULL once open, and for a client's */
+    apus_opening *opening;     /* a client's way to be open; NULL once it is, and for a server's */
     apus_subscription *subscriptions;
     apus_outbound *backlog; /* NULL while nothing waits in it */
     apus_outbound *held;    /* whole frames behind a message sent in parts; NULL while there are none */
@@ -67,6 +82,7 @@ struct apus_connection {
     bool is_sending_parts;
     uint8_t small_end_between; /* `small_end` when no message is being sent in parts */
     bool application_pings;    /* since the last check */
+    bool is_taking;            /* a part of what was queued has left since the timer looked last */
 };
 
 /* Compresses and inflates from now on as was agreed in the opening handshake, before the session is opened. APUS_OK or
@@ -123,6 +139,13 @@ void apus__opening_end(apus_connection *connection, int error);
 
 /* Bytes of frames (receive.c). */
 void apus__connection_receive(apus_connection *connection, uint8_t *data, size_t len);
+
+/* Looks on at what was read and set aside, as far as there is room for messages; one that closes has no use for them.
+ */
+void apus__connection_resume_rest(apus_connection *connection);
+
+/* Whether the peer goes on to take what is queued for it, so that a timer which waits for its end may wait on. */
+bool apus__connection_is_taking(apus_connection *connection);
 
 /* Frees messages that nobody took. */
 void apus__connection_forget_messages(apus_connection *connection);

@@ -3,8 +3,14 @@
 
 #include <string.h>
 
+#include "apus/alloc.h"
+#include "server/backlog.h"
+
 /* Bytes of a Ping's payload: the connection's number, so that a Pong tells which Ping it answers. */
 #define PING_SIZE 8
+
+/* Pongs wait when so much does: more than what the fragments of large messages put before them at a time. */
+#define MOST_BEFORE_PONG (3 * APUS_BACKLOG_WINDOW)
 
 /* The code of a connection whose time is over (RFC 6455 §7.4.1). */
 #define GOING_AWAY 1001
@@ -77,6 +83,10 @@ void apus__keepalive_check(apus_connection *connection)
 {
     apus_statistics *statistics = &connection->endpoint->statistics;
     if (connection->session.state == APUS_STATE_CLOSING) {
+        if (apus__connection_is_taking(connection)) {
+            apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
+            return;
+        }
         APUS_COUNT(statistics->close_timeouts, 1);
         apus__connection_drop(connection, APUS_ETIMEDOUT);
         return;
@@ -97,6 +107,41 @@ void apus__keepalive_check(apus_connection *connection)
     }
     connection->application_pings = false;
     arm(connection);
+}
+
+/* Of Pings that could not be answered yet only the last one is (RFC 6455 §5.5.3), so that they take no memory. */
+static void answer_later(apus_connection *connection, const apus_event *ping)
+{
+    if (connection->late_pong == NULL)
+        connection->late_pong = apus_malloc(sizeof *connection->late_pong);
+    if (connection->late_pong == NULL) {
+        APUS_COUNT(connection->endpoint->statistics.memory_errors, 1);
+        apus__connection_drop(connection, APUS_ENOMEM);
+        return;
+    }
+    connection->late_pong->len = ping->reply_len;
+    memcpy(connection->late_pong->frame, ping->reply, ping->reply_len);
+}
+
+void apus__keepalive_answer(apus_connection *connection, const apus_event *ping)
+{
+    if (ping->reply_len == 0)
+        return;
+    if (connection->stream.outbound.bytes > MOST_BEFORE_PONG)
+        answer_later(connection, ping);
+    else
+        apus__stream_write(&connection->stream, ping->reply, ping->reply_len, NULL, 0);
+}
+
+void apus__keepalive_sent(apus_connection *connection)
+{
+    apus_late_pong *pong = connection->late_pong;
+    if (pong == NULL || connection->stream.outbound.bytes > MOST_BEFORE_PONG)
+        return;
+    connection->late_pong = NULL;
+    if (connection->phase == PHASE_OPEN && apus_session_is_open(&connection->session))
+        apus__stream_write(&connection->stream, pong->frame, pong->len, NULL, 0);
+    apus_free(pong);
 }
 
 void apus__keepalive_pong(apus_connection *connection, const uint8_t *data, size_t len)

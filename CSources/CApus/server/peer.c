@@ -56,6 +56,9 @@ ptrdiff_t apus__peer_read_header(apus_connection *connection, const uint8_t *dat
     switch (header.kind) {
     case APUS_PROXY_LOCAL:
         break;
+    case APUS_PROXY_UNKNOWN: /* what the fields say may be the client's own words */
+        peer->is_trusted = false;
+        break;
     case APUS_PROXY_IP:
         set_address(&peer->address, &header.source, header.source_port);
         peer->is_trusted = is_trusted(config, &header.source);

@@ -7,6 +7,7 @@
 #include "apus/alloc.h"
 #include "server/backlog.h"
 #include "server/keepalive.h"
+#include "server/waiting.h"
 
 static void count_failure(apus_statistics *statistics, int error)
 {
@@ -34,10 +35,13 @@ static void count_failure(apus_statistics *statistics, int error)
 
 static void handle_control(apus_connection *connection, const apus_event *event)
 {
+    if (event->kind == APUS_EVENT_PING) {
+        apus__keepalive_answer(connection, event);
+        return;
+    }
     if (event->reply_len != 0) {
         /* Nothing may follow a Close (RFC 6455 §5.5.1), and this one waits for nothing: the peer has ended already. */
-        if (event->kind != APUS_EVENT_PING)
-            apus__backlog_drop(connection);
+        apus__backlog_drop(connection);
         apus__stream_write(&connection->stream, event->reply, event->reply_len, NULL, 0);
     }
     switch (event->kind) {
@@ -56,7 +60,7 @@ static void handle_control(apus_connection *connection, const apus_event *event)
         apus__connection_finish(connection);
         apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = event->error});
         return;
-    case APUS_EVENT_PING: /* the reply was all */
+    case APUS_EVENT_PING:
     case APUS_EVENT_NONE:
     case APUS_EVENT_MESSAGE:
     case APUS_EVENT_PART:
@@ -116,42 +120,75 @@ static APUS_NOINLINE bool parse_next(apus_connection *connection, apus_incoming 
     return false;
 }
 
-static void free_waiting(apus_waiting *waiting)
+/* Keeps what is left of the present read, which begins anywhere in a frame, for later. */
+static void set_aside(apus_connection *connection)
 {
-    if (waiting->owns_data)
-        apus_free(waiting->data);
-    apus_free(waiting);
+    if (connection->rest == NULL)
+        connection->rest = apus_calloc(1, sizeof *connection->rest);
+    if (connection->rest == NULL ||
+        apus_bytes_append(&connection->rest->bytes, connection->input, connection->input_len) != APUS_OK) {
+        APUS_COUNT(connection->endpoint->statistics.memory_errors, 1);
+        apus__connection_drop(connection, APUS_ENOMEM);
+    }
+    connection->input_len = 0;
 }
 
-static void forget_taken(apus_connection *connection)
+static void free_rest(apus_connection *connection)
 {
-    if (connection->taken == NULL)
+    if (connection->rest == NULL)
         return;
-    free_waiting(connection->taken);
-    connection->taken = NULL;
+    apus_bytes_deinit(&connection->rest->bytes);
+    apus_free(connection->rest);
+    connection->rest = NULL;
 }
 
-static bool take_waiting(apus_connection *connection, apus_incoming *out)
+/* While closing no message comes any more, and only the peer's Close is looked for. */
+static bool has_room(const apus_connection *connection)
 {
-    apus_waiting *waiting = connection->first_waiting;
-    if (waiting == NULL)
-        return false;
-    connection->first_waiting = waiting->next;
-    if (connection->first_waiting == NULL)
-        connection->last_waiting = NULL;
-    connection->waiting_bytes -= waiting->len + sizeof *waiting;
-    connection->taken = waiting;
-    *out = (apus_incoming){
-        .opcode = waiting->opcode, .data = waiting->data, .len = waiting->len, .is_part = waiting->is_part};
-    if (connection->waiting_bytes <= connection->endpoint->config->inbound_limit / 2)
+    return connection->waiting_bytes <= connection->endpoint->config->inbound_limit ||
+           !apus_session_is_open(&connection->session);
+}
+
+/* Keeps the messages of the input while there is room for them. */
+static void keep_messages(apus_connection *connection)
+{
+    apus_incoming message;
+    while (has_room(connection) && parse_next(connection, &message))
+        apus__waiting_keep(connection, &message);
+}
+
+void apus__connection_resume_rest(apus_connection *connection)
+{
+    apus_rest *rest = connection->rest;
+    if (rest == NULL || rest->is_resumed)
+        return;
+    rest->is_resumed = true;
+    connection->input = rest->bytes.data + rest->start;
+    connection->input_len = rest->bytes.len - rest->start;
+    keep_messages(connection);
+    rest->start = rest->bytes.len - connection->input_len;
+    connection->input_len = 0;
+    rest->is_resumed = false;
+    if (rest->start != rest->bytes.len)
+        return;
+    free_rest(connection);
+    if (connection->waiting_bytes <= connection->endpoint->config->inbound_limit)
         apus__stream_set_reading(&connection->stream, true);
-    return true;
 }
 
 /* Whether the next message, if there is one, is to be looked for in what is being read. */
 static inline bool keeps_nothing(const apus_connection *connection)
 {
     return ((uintptr_t)connection->left | (uintptr_t)connection->taken | (uintptr_t)connection->first_waiting) == 0;
+}
+
+/* There is room for messages again. */
+static void read_on(apus_connection *connection)
+{
+    if (connection->rest != NULL)
+        apus__connection_resume_rest(connection);
+    else
+        apus__stream_set_reading(&connection->stream, true);
 }
 
 /* A message that does not come from what is being read, if there is one. */
@@ -162,8 +199,11 @@ static APUS_NOINLINE bool take_kept(apus_connection *connection, apus_incoming *
         connection->left = NULL;
         return true;
     }
-    forget_taken(connection);
-    return take_waiting(connection, out);
+    apus__waiting_forget_taken(connection);
+    bool is_taken = apus__waiting_take(connection, out);
+    if (is_taken && connection->waiting_bytes <= connection->endpoint->config->inbound_limit / 2)
+        read_on(connection);
+    return is_taken;
 }
 
 bool apus_connection_next(apus_connection *connection, apus_incoming *out)
@@ -173,58 +213,15 @@ bool apus_connection_next(apus_connection *connection, apus_incoming *out)
     return take_small(connection, out) || parse_next(connection, out);
 }
 
-/* Undoes take_waiting. */
-static void put_back(apus_connection *connection)
-{
-    apus_waiting *waiting = connection->taken;
-    connection->taken = NULL;
-    waiting->next = connection->first_waiting;
-    connection->first_waiting = waiting;
-    if (connection->last_waiting == NULL)
-        connection->last_waiting = waiting;
-    connection->waiting_bytes += waiting->len + sizeof *waiting;
-}
-
-/* Keeps a message: the session's own memory where it came in pieces, else a copy. */
-static bool keep(apus_connection *connection, const apus_incoming *message)
-{
-    uint8_t *owned = apus_session_take_payload(&connection->session);
-    apus_waiting *waiting = apus_malloc(sizeof *waiting + (owned == NULL ? message->len : 0));
-    if (waiting == NULL) {
-        apus_free(owned);
-        return false;
-    }
-    *waiting = (apus_waiting){
-        .opcode = message->opcode, .is_part = message->is_part, .len = message->len, .owns_data = owned != NULL};
-    waiting->data = owned != NULL ? owned : (uint8_t *)(waiting + 1);
-    if (owned == NULL && message->len != 0)
-        memcpy(waiting->data, message->data, message->len);
-    if (connection->last_waiting != NULL)
-        connection->last_waiting->next = waiting;
-    else
-        connection->first_waiting = waiting;
-    connection->last_waiting = waiting;
-    connection->waiting_bytes += message->len + sizeof *waiting;
-    return true;
-}
-
-static void keep_or_drop(apus_connection *connection, const apus_incoming *message)
-{
-    if (keep(connection, message))
-        return;
-    APUS_COUNT(connection->endpoint->statistics.memory_errors, 1);
-    apus__connection_drop(connection, APUS_ENOMEM);
-}
-
 /* A message whose taker has not run so far, or does not want it any more. */
 static APUS_NOINLINE void keep_left(apus_connection *connection)
 {
     const apus_incoming *message = connection->left;
     connection->left = NULL;
     if (connection->taken != NULL)
-        put_back(connection);
+        apus__waiting_put_back(connection);
     else
-        keep_or_drop(connection, message);
+        apus__waiting_keep(connection, message);
 }
 
 void apus_connection_leave(apus_connection *connection, const apus_incoming *message)
@@ -232,12 +229,13 @@ void apus_connection_leave(apus_connection *connection, const apus_incoming *mes
     connection->left = message;
 }
 
-/* What nobody took in this read goes aside; too much of it stops the reading, and TCP holds the peer back. */
+/* What nobody took in this read goes aside; too much of it stops the reading, and TCP holds the peer back. What is over
+ * the limit is not even looked at, for compressed messages are larger than they come. */
 static void keep_rest(apus_connection *connection)
 {
-    apus_incoming message;
-    while (parse_next(connection, &message))
-        keep_or_drop(connection, &message);
+    keep_messages(connection);
+    if (connection->input_len != 0)
+        set_aside(connection);
     if (connection->waiting_bytes > connection->endpoint->config->inbound_limit && connection->phase == PHASE_OPEN &&
         connection->stream.is_reading) {
         APUS_COUNT(connection->endpoint->statistics.reads_paused, 1);
@@ -272,8 +270,22 @@ void apus_connection_demand(apus_connection *connection, apus_demand demand)
         deliver(connection, false);
 }
 
+/* Bytes behind those that are kept, as of TLS, which had them already; or because the connection is about to close. */
+static APUS_NOINLINE void receive_behind_rest(apus_connection *connection, uint8_t *data, size_t len)
+{
+    connection->input = data;
+    connection->input_len = len;
+    set_aside(connection);
+    if (!apus_session_is_open(&connection->session))
+        apus__connection_resume_rest(connection);
+}
+
 void apus__connection_receive(apus_connection *connection, uint8_t *data, size_t len)
 {
+    if (APUS_UNLIKELY(connection->rest != NULL)) {
+        receive_behind_rest(connection, data, len);
+        return;
+    }
     connection->input = data;
     connection->input_len = len;
     deliver(connection, true);
@@ -285,11 +297,6 @@ void apus__connection_receive(apus_connection *connection, uint8_t *data, size_t
 
 void apus__connection_forget_messages(apus_connection *connection)
 {
-    forget_taken(connection);
-    while (connection->first_waiting != NULL) {
-        apus_waiting *waiting = connection->first_waiting;
-        connection->first_waiting = waiting->next;
-        free_waiting(waiting);
-    }
-    connection->last_waiting = NULL;
+    free_rest(connection);
+    apus__waiting_forget(connection);
 }

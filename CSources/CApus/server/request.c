@@ -120,13 +120,19 @@ static size_t process_head(apus_connection *connection, const uint8_t *data, siz
     return (size_t)size;
 }
 
+/* Whether the client has asked for more than it takes: then further requests wait, unread at last. */
+static bool is_choked(const apus_connection *connection)
+{
+    return connection->stream.outbound.bytes > connection->endpoint->config->outbound_limit;
+}
+
 /* What the connection does with bytes, as they come or were kept. Returns how many were used up. */
 static size_t process_next(apus_connection *connection, uint8_t *data, size_t len)
 {
     apus_request *request = connection->request;
     if (connection->phase == PHASE_REQUEST)
         return request->content.is_demanded ? apus__content_deliver(connection, data, len) : 0;
-    if (connection->phase != PHASE_HEAD)
+    if (connection->phase != PHASE_HEAD || is_choked(connection))
         return 0;
     if (!request->content.is_whole)
         return apus__content_discard(connection, data, len);
@@ -177,10 +183,18 @@ void apus__request_process_kept(apus_connection *connection)
         apus__content_lose(connection);
 }
 
+void apus__request_resume(apus_connection *connection)
+{
+    if (connection->request->is_processing || is_choked(connection))
+        return;
+    apus__stream_set_reading(&connection->stream, true);
+    apus__request_process_kept(connection);
+}
+
 /* Whether what comes next is to be looked at now. */
 static bool is_ready(const apus_connection *connection)
 {
-    return connection->phase == PHASE_HEAD ||
+    return (connection->phase == PHASE_HEAD && !is_choked(connection)) ||
            (connection->phase == PHASE_REQUEST && connection->request->content.is_demanded);
 }
 
@@ -192,7 +206,8 @@ static void keep(apus_connection *connection, const uint8_t *data, size_t len)
         return;
     }
     /* A client that goes on sending while it awaits an answer is held back by TCP. */
-    if (connection->phase == PHASE_REQUEST && connection->stream.is_reading &&
+    bool waits = connection->phase == PHASE_REQUEST || (connection->phase == PHASE_HEAD && is_choked(connection));
+    if (waits && connection->stream.is_reading &&
         connection->request->bytes.len > connection->endpoint->config->head.size) {
         APUS_COUNT(connection->endpoint->statistics.reads_paused, 1);
         apus__stream_set_reading(&connection->stream, false);
@@ -260,6 +275,10 @@ void apus__request_receive(apus_connection *connection, uint8_t *data, size_t le
 void apus__request_time_out(apus_connection *connection)
 {
     const apus_request *request = connection->request;
+    if (apus__connection_is_taking(connection)) {
+        apus__connection_set_timeout(connection, connection->endpoint->config->handshake_timeout);
+        return;
+    }
     APUS_COUNT(connection->endpoint->statistics.handshake_timeouts, 1);
     bool awaits_header = request->peer != NULL && request->peer->awaits_header;
     if (request->bytes.len != 0 && request->content.is_whole && !awaits_header)

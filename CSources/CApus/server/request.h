@@ -64,6 +64,9 @@ typedef struct apus_request {
 /* Goes on with the bytes that were kept (request.c). */
 void apus__request_process_kept(apus_connection *connection);
 
+/* A part of what was answered has left: goes on with the next requests, where they were held up by that (request.c). */
+void apus__request_resume(apus_connection *connection);
+
 /* The answer is on its way: awaits the next request, or ends the connection (request.c). */
 void apus__request_end(apus_connection *connection);
 

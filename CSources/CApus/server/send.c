@@ -298,6 +298,7 @@ int apus_connection_close(apus_connection *connection, uint16_t code, const uint
     /* Only the peer's Close is awaited now; reading goes on even if nobody takes messages. */
     apus__stream_set_reading(&connection->stream, true);
     apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
+    apus__connection_resume_rest(connection);
     /* What was sent before is to arrive before. */
     if (connection->backlog != NULL)
         return apus__backlog_copy(connection, frame, (size_t)size, NULL, 0);

@@ -35,12 +35,14 @@ void apus_session_set_compression(apus_session *session, apus_compression *compr
     session->compression = compression;
 }
 
-/* Messages may go the short way to a server, between frames, while the session is open and keeps nothing. */
+/* Messages may go the short way to a server, between frames, while the session is open and keeps nothing, not even what
+ * it has just delivered: that goes at the next call, and the short way does not look. */
 static void update_small_end(apus_session *session)
 {
     const apus_session_config *config = session->config;
     bool is_ready = config->role == APUS_ROLE_SERVER && session->state == APUS_STATE_OPEN &&
-                    session->phase == PHASE_HEADER && session->header_len == 0 && session->message.opcode == 0;
+                    session->phase == PHASE_HEADER && session->header_len == 0 && session->message.opcode == 0 &&
+                    !session->is_delivered;
     uint64_t most =
         config->limits.size < APUS_CONTROL_PAYLOAD_SIZE ? config->limits.size : (uint64_t)APUS_CONTROL_PAYLOAD_SIZE;
     session->small_end = is_ready ? (uint8_t)(most + 1) : 0;

@@ -13,6 +13,9 @@
 #define PROTOCOL_FIELD "Sec-WebSocket-Protocol"
 #define EXTENSION_FIELD "Sec-WebSocket-Extensions"
 
+/* The fields that the handshake writes itself, at most. */
+#define OWN_FIELDS 7
+
 _Static_assert(APUS_KEY_SIZE == APUS_BASE64_SIZE(APUS_NONCE_SIZE), "a key is a nonce in base64");
 
 /* What the handshake writes itself, and what would frame content or is for another hop than the server's. */
@@ -75,6 +78,8 @@ static int check_offer(const apus_handshake_offer *offer)
         return APUS_EHOST;
     if (!is_target(offer->target) || !apus__subprotocols_are_valid(&head))
         return APUS_EHANDSHAKE;
+    if (offer->field_count > APUS_HEAD_MOST_FIELDS - OWN_FIELDS)
+        return APUS_EFIELD;
     for (size_t i = 0; i < offer->field_count; i++)
         if (is_reserved(offer->fields[i].name))
             return APUS_EFIELD;

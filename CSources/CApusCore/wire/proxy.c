@@ -50,7 +50,7 @@ static bool read_line(apus_proxy_header *out, apus_text line)
 {
     apus_text protocol = take_word(&line);
     if (apus__text_is_same(protocol, APUS__TEXT("UNKNOWN"))) {
-        out->kind = APUS_PROXY_LOCAL;
+        out->kind = APUS_PROXY_UNKNOWN;
         return true;
     }
     bool is_v6 = apus__text_is_same(protocol, APUS__TEXT("TCP6"));
@@ -173,7 +173,7 @@ static ptrdiff_t read_binary(apus_proxy_header *out, const uint8_t *data, size_t
     size_t size = FIXED_SIZE + (size_t)read_16(data + 14);
     if (len < size)
         return 0;
-    out->kind = APUS_PROXY_LOCAL;
+    out->kind = data[12] == 0x20 ? APUS_PROXY_LOCAL : APUS_PROXY_UNKNOWN;
     const struct family *family = find_family(data[13]);
     if (data[12] == 0x20 || family == NULL)
         return (ptrdiff_t)size;

@@ -22,7 +22,9 @@ static const char plain_answer[] = "HTTP/1.1 400 Bad Request\r\n"
 static bool set_host(apus_tls *tls)
 {
     X509_VERIFY_PARAM *parameters = SSL_get0_param(tls->ssl);
-    X509_VERIFY_PARAM_set_hostflags(parameters, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    /* By its alternative names alone (RFC 9525 §2), with wildcards for whole labels. */
+    X509_VERIFY_PARAM_set_hostflags(parameters,
+                                    X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     if (X509_VERIFY_PARAM_set1_ip_asc(parameters, tls->host) == 1)
         return true;
     ERR_clear_error();

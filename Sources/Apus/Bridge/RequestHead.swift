@@ -7,10 +7,10 @@ import HTTPTypes
 /// A connection keeps it for as long as it lives, and most never look at it again.
 struct RequestHead: Sendable {
     /// What proxies tell of the request, then the head, then perhaps the answer: the scheme (`apus_scheme`), how many
-    /// bytes the host has in two bytes, the host.
+    /// bytes the host has in four bytes, the host.
     private let bytes: [UInt8]
 
-    private static let prefixCount = 3
+    private static let prefixCount = 5
 
     /// Copies a head that the core has parsed, and what trusted proxies add to it.
     init(_ head: UnsafePointer<apus_head>, forwarded: UnsafePointer<apus_forwarded>?, isSecure: Bool = false) {
@@ -22,8 +22,7 @@ struct RequestHead: Sendable {
         var scheme = forwarded?.pointee.scheme ?? APUS_SCHEME_UNKNOWN
         if scheme == APUS_SCHEME_UNKNOWN, isSecure { scheme = APUS_SCHEME_HTTPS }
         bytes.append(UInt8(truncatingIfNeeded: scheme.rawValue))
-        bytes.append(UInt8(truncatingIfNeeded: hostCount >> 8))
-        bytes.append(UInt8(truncatingIfNeeded: hostCount))
+        for shift in [24, 16, 8, 0] { bytes.append(UInt8(truncatingIfNeeded: hostCount >> shift)) }
         if let host { bytes += UnsafeRawBufferPointer(start: host.data, count: hostCount) }
         bytes += UnsafeRawBufferPointer(start: all.data, count: all.len)
         self.bytes = bytes
@@ -39,12 +38,12 @@ struct RequestHead: Sendable {
     }
 
     private var host: ArraySlice<UInt8> {
-        bytes[Self.prefixCount...].prefix(Int(bytes[1]) << 8 | Int(bytes[2]))
+        bytes[Self.prefixCount...].prefix(bytes[1..<Self.prefixCount].reduce(0) { $0 << 8 | Int($1) })
     }
 
     /// Copies what a client sent, and what the server answered.
     init(request: apus_text, response: apus_text) {
-        let prefix = [UInt8(truncatingIfNeeded: APUS_SCHEME_UNKNOWN.rawValue), 0, 0]
+        let prefix = [UInt8(truncatingIfNeeded: APUS_SCHEME_UNKNOWN.rawValue), 0, 0, 0, 0]
         bytes = prefix + [UInt8](request.bytes) + [UInt8](response.bytes)
     }
 

@@ -19,8 +19,8 @@ APUS_ASSUME_NONNULL_BEGIN
 #define APUS_PROXY_MOST_SIZE 4096
 
 typedef enum apus_proxy_kind {
-    APUS_PROXY_LOCAL, /* LOCAL, UNKNOWN, UNSPEC: the proxy speaks for itself, or cannot tell; the socket's own peer it
-                         is */
+    APUS_PROXY_LOCAL,   /* LOCAL: the proxy speaks for itself */
+    APUS_PROXY_UNKNOWN, /* UNKNOWN, UNSPEC: for somebody, but it cannot tell whom */
     APUS_PROXY_IP,
     APUS_PROXY_UNIX,
 } apus_proxy_kind;
