@@ -7,6 +7,7 @@ actor Receiver: SerialExecutor {
 
     nonisolated let body: Body
     private nonisolated let eventLoop: EventLoop
+    private nonisolated(unsafe) let handlerJob: UnsafeMutableRawPointer?
     /// Of any other task.
     nonisolated let wait: Wait?
     private nonisolated let continuation: UnsafeContinuation<Outcome, Never>?
@@ -14,10 +15,12 @@ actor Receiver: SerialExecutor {
     @exclusivity(unchecked) private nonisolated(unsafe) var job: UnownedJob?
     @exclusivity(unchecked) private nonisolated(unsafe) var outcome: Outcome?
 
-    /// For the handler's own task, which is cancelled only when the connection is closed as well.
-    init(_ body: @escaping Body, on eventLoop: EventLoop) {
+    /// For the handler's own task, which is cancelled only when the connection is closed as well. A child that began at
+    /// once within that task's job does not stay, and finds no outcome.
+    init(_ body: @escaping Body, on eventLoop: EventLoop, handlerJob: UnsafeMutableRawPointer?) {
         self.body = body
         self.eventLoop = eventLoop
+        self.handlerJob = handlerJob
         wait = nil
         continuation = nil
     }
@@ -28,6 +31,7 @@ actor Receiver: SerialExecutor {
     ) {
         self.body = body
         self.eventLoop = eventLoop
+        handlerJob = nil
         self.wait = wait
         self.continuation = continuation
     }
@@ -36,8 +40,9 @@ actor Receiver: SerialExecutor {
 
     /// Called by the Swift runtime, on the loop, with the handler's own task.
     nonisolated func enqueue(_ job: consuming ExecutorJob) {
-        self.job = UnownedJob(job)
-        if outcome != nil { resume() }
+        let job = UnownedJob(job)
+        self.job = job
+        if outcome != nil || job.address != handlerJob { resume() }
     }
 
     /// On the loop, once.

@@ -31,7 +31,10 @@ extension WebSocket: AsyncSequence {
             isolation actor: isolated (any Actor)? = #isolation
         ) async throws(WebSocketError) -> Message? {
             if let message = socket.takeMessageAtOnce() { return message }
-            if let mailbox = socket.handlersMailbox { return try await mailbox.take() }
+            if let mailbox = socket.handlersMailbox {
+                if let message = try await mailbox.take() { return message }
+                guard socket.isMisplaced else { return nil }
+            }
             let message = try await socket.waitForMessageUnlessCancelled()
             await settle()
             return message
@@ -69,6 +72,8 @@ extension WebSocket {
         var mailbox: Mailbox?
         /// The task, while it waits.
         var job: UnownedJob?
+        /// Another task came to the mailbox and is on its way to where it belongs.
+        var isMisplaced = false
         /// A task that gave a closure for all messages, and that waits for the end. Retained; not by a reference that
         /// would be counted at every message.
         var receiver: Unmanaged<Receiver>?
@@ -95,7 +100,8 @@ extension WebSocket {
     }
 
     /// Where to wait, if we are in the handler's own task, on the loop. It is cancelled only when the connection is
-    /// closed as well, so its waits need no cancellation handler.
+    /// closed as well, so its waits need no cancellation handler. A child that began at once within the job of the
+    /// handler's task looks the same; it is told when it waits.
     @usableFromInline
     var handlersMailbox: Mailbox? {
         guard eventLoop.handle.isRunning(handlerJob) else { return nil }
@@ -151,6 +157,10 @@ extension WebSocket {
 
     /// The same for the handler's own task, which has just looked for a message.
     func waitInMailbox(_ job: UnownedJob) {
+        guard job.address == handlerJob else {
+            inbound.isMisplaced = true
+            return eventLoop.handle.enqueue(job, isSerial: false)
+        }
         guard !isReceiving, ending == nil else { return resume(job) }
         inbound.job = job
         demandOne()
@@ -166,7 +176,15 @@ extension WebSocket {
     /// What the handler's own task gets where there is no message for it: unless this is the end, somebody else has
     /// taken it.
     func endOfMessages() throws(WebSocketError) -> Message? {
-        try message(of: ending == nil ? .alreadyReceiving : .end)
+        if inbound.isMisplaced { return nil }
+        return try message(of: ending == nil ? .alreadyReceiving : .end)
+    }
+
+    /// Whether the task that just came from the mailbox has to wait elsewhere.
+    @usableFromInline
+    var isMisplaced: Bool {
+        defer { inbound.isMisplaced = false }
+        return inbound.isMisplaced
     }
 
     /// Whether somebody waits for messages, or takes them in another form.

@@ -11,9 +11,11 @@ extension WebSocket {
     ///   peer has closed.
     public func receive(_ body: @escaping @Sendable (borrowing BorrowedMessage) throws -> Void) async throws {
         guard eventLoop.handle.isRunning(handlerJob) else { return try await receiveElsewhere(body) }
-        let receiver = Receiver(body, on: eventLoop)
+        let receiver = Receiver(body, on: eventLoop, handlerJob: handlerJob)
         startReceiving(receiver)
-        try await receiver.end()?.get()
+        if let outcome = await receiver.end() { return try outcome.get() }
+        abandon(receiver)
+        try await receiveElsewhere(body)
     }
 
     /// The same by another task than the handler's own, or from another thread. Never inlined: the frame of a task that
@@ -53,6 +55,16 @@ extension WebSocket {
         while let receiver = inbound.receiver, let message = inbound.unread.popLast() {
             message.lend { receive($0, by: receiver) }
         }
+    }
+
+    /// The task that gave the closure is to wait elsewhere; no message has come meanwhile.
+    private func abandon(_ receiver: Receiver) {
+        guard let current = inbound.receiver, current.toOpaque() == Unmanaged.passUnretained(receiver).toOpaque() else {
+            return
+        }
+        inbound.receiver = nil
+        demandNone()
+        current.release()
     }
 
     private func cancelReceiver(_ wait: Wait) {

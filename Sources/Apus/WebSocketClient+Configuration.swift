@@ -52,7 +52,8 @@ extension WebSocketClient {
         public var maxMessageBytes = 1 << 20
         /// Fragments of a message, empty ones included; more close with 1009. 4096.
         public var maxFragments = 4096
-        /// Bytes of messages that nobody has read yet; with more, reading stops until half of them are read. 64 KiB.
+        /// Bytes of messages that nobody has read yet; with more, reading stops until half of them are read, and what
+        /// the last read brought beyond stays as it came (128 KiB at most). 64 KiB.
         public var maxInboundBytes = 64 << 10
         /// Bytes queued for a server that does not take them; with more, ``slowConsumerPolicy`` applies. 1 MiB.
         public var maxOutboundBytes = 1 << 20

@@ -93,7 +93,8 @@ extension WebSocketServer {
         public var maxFragments = 4096
         /// Whether messages are compressed (permessage-deflate, RFC 7692), if the client offers it; off.
         public var compression = Compression.off
-        /// Bytes of messages that nobody has read yet; with more, reading stops until half of them are read. 64 KiB.
+        /// Bytes of messages that nobody has read yet; with more, reading stops until half of them are read, and what
+        /// the last read brought beyond stays as it came (128 KiB at most). 64 KiB.
         public var maxInboundBytes = 64 << 10
         /// Bytes queued for one peer that does not take them; with more, ``slowConsumerPolicy`` applies. 1 MiB.
         public var maxOutboundBytes = 1 << 20
@@ -108,7 +109,7 @@ extension WebSocketServer {
         public var pingInterval: Duration? = .seconds(30)
         /// Unanswered Pings in a row that end a connection. 2.
         public var maxMissedPings = 2
-        /// For the closing handshake. 5 s.
+        /// For the closing handshake, and for a response's end; anew while the peer goes on taking what waits for it. 5 s.
         public var closeTimeout = Duration.seconds(5)
         /// How long a WebSocket may stay open; then it is closed with 1001, and a client that comes again may find
         /// another server. `nil` for as long as it likes.

@@ -93,6 +93,38 @@ struct WebSocketMessagesTests {
         return end
     }
 
+    /// Such a child begins inside its parent's job, and is a task of its own all the same.
+    @Test(arguments: [true, false])
+    func `a child that starts at once within the handler can be cancelled while it waits`(borrows: Bool) async throws {
+        let errors = Box<WebSocketError.Code?>()
+        try await withServer(handler: { socket in
+            let child = Task.immediate { () -> WebSocketError.Code? in
+                do {
+                    if borrows { try await socket.receive { _ in } }
+                    var messages = socket.makeAsyncIterator()
+                    _ = try await messages.next()
+                    return nil
+                } catch { return (error as? WebSocketError)?.code }
+            }
+            child.cancel()
+            errors.put(await child.value)
+            try await socket.send("go on")
+            try await echo(socket)
+        }) { _, port in
+            let text = try await onThread {
+                let client = try Client.webSocket(port: port)
+                // Not before: who is cancelled gets a message that is there all the same.
+                #expect(try client.readText() == "go on")
+                try client.send(.text("still there"))
+                let text = try client.readText()
+                try client.closeNormally()
+                return text
+            }
+            #expect(text == "still there")
+        }
+        #expect(await errors.take() == .cancelled)
+    }
+
     struct PeersEnd: CustomTestStringConvertible, Sendable {
         let name: String
         let end: End

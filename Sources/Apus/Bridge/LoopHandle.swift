@@ -105,6 +105,11 @@ final class LoopHandle: Sendable {
     }
 }
 
+extension UnownedJob {
+    /// What ``LoopHandle/runningJob`` is while it runs.
+    var address: UnsafeMutableRawPointer? { UnsafeMutableRawPointer(bitPattern: unsafeBitCast(self, to: UInt.self)) }
+}
+
 extension String {
     /// The system's words for a negative errno.
     init(errno error: CInt) {
