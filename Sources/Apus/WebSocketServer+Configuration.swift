@@ -109,7 +109,8 @@ extension WebSocketServer {
         public var pingInterval: Duration? = .seconds(30)
         /// Unanswered Pings in a row that end a connection. 2.
         public var maxMissedPings = 2
-        /// For the closing handshake, and for a response's end; anew while the peer goes on taking what waits for it. 5 s.
+        /// For the closing handshake, and for a response's end; anew while the peer goes on taking what waits for it.
+        /// 5 s.
         public var closeTimeout = Duration.seconds(5)
         /// How long a WebSocket may stay open; then it is closed with 1001, and a client that comes again may find
         /// another server. `nil` for as long as it likes.
