@@ -59,7 +59,8 @@ size_t apus__stream_transmit(apus_stream *stream, struct iovec *pieces, int coun
     struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
     ssize_t sent;
     do
-        sent = apus__transfer_send(stream->fd, &message);
+        sent = count == 1 ? apus__transfer_send_one(stream->fd, pieces->iov_base, pieces->iov_len)
+                          : apus__transfer_send(stream->fd, &message);
     while (sent < 0 && errno == EINTR);
     return note_sent(stream, sent);
 }

@@ -55,14 +55,22 @@ static void refuse(apus_listener *listener, int fd)
     close(fd);
 }
 
+/* Fails for a Unix socket, which needs none. */
+static void send_at_once(int fd)
+{
+    int one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+}
+
 static void take(apus_listener *listener, int fd)
 {
     if (!admit(listener)) {
         refuse(listener, fd);
         return;
     }
-    int one = 1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* fails for a Unix socket, which needs none */
+#ifndef __linux__
+    send_at_once(fd);
+#endif
     if (apus__connection_open(&listener->endpoint, fd, NULL) != APUS_OK) {
         APUS_COUNT(listener->endpoint.statistics.accept_failures, 1);
         release_admission(listener);
@@ -167,6 +175,7 @@ int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_
         return error;
     }
     listener->poll.data = listener;
+    send_at_once(fd); /* on Linux every connection inherits it */
     listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     uv_poll_start(&listener->poll, UV_READABLE, on_poll);
     *out = listener;

@@ -87,11 +87,19 @@ void apus_tls_free(apus_tls *tls)
     apus_free(tls);
 }
 
+/* SSL_get_error looks at the thread's errors, so there must be none. To look costs less than to clear, which goes
+ * through all that there could be. */
+static void forget_errors(void)
+{
+    if (ERR_peek_error() != 0)
+        ERR_clear_error();
+}
+
 static void begin_call(apus_tls *tls, apus_tls_input *input, apus_bytes *out)
 {
     tls->input = input;
     tls->output = out;
-    ERR_clear_error();
+    forget_errors();
 }
 
 static void end_call(apus_tls *tls)
@@ -140,13 +148,19 @@ static int read_result(apus_tls *tls)
     }
 }
 
+/* Whether OpenSSL has nothing left to look at; to ask it for plaintext then costs as much as to get some. */
+static bool is_drained(const apus_tls *tls)
+{
+    return tls->input->len == 0 && SSL_has_pending(tls->ssl) == 0;
+}
+
 ptrdiff_t apus_tls_receive(apus_tls *tls, apus_tls_input *input, uint8_t *plain, size_t size, apus_bytes *out)
 {
     size_t total = 0;
     begin_call(tls, input, out);
     if (!tls->has_begun && input->len != 0)
         tls->error = check_first_byte(tls, input->data[0]);
-    while (total < size && tls->error == APUS_OK && !tls->has_ended) {
+    while (total < size && tls->error == APUS_OK && !tls->has_ended && !is_drained(tls)) {
         size_t count;
         if (SSL_read_ex(tls->ssl, plain + total, size - total, &count) == 1) {
             total += count;

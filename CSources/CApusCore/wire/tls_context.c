@@ -190,6 +190,7 @@ static int set_up(apus_tls_context *context, SSL_CTX *ssl)
     if (SSL_CTX_set_min_proto_version(ssl, TLS1_2_VERSION) != 1)
         return APUS_ENOMEM;
     SSL_CTX_set_mode(ssl, SSL_MODE_RELEASE_BUFFERS);
+    SSL_CTX_set_read_ahead(ssl, 1); /* a record's header and content by one call of our BIO */
     SSL_CTX_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
     if (context->role == APUS_ROLE_CLIENT) {
         apus__tls_sessions_enable(ssl);
