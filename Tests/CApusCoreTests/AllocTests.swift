@@ -47,4 +47,80 @@ struct AllocTests {
     @Test func `freeing nothing is allowed`() {
         apus_free(nil)
     }
+
+    /// Where AddressSanitizer watches the heap, no block is kept.
+    private static let keepsBlocks: Bool = {
+        apus_alloc_keep(1 << 20)
+        defer { apus_alloc_keep(0) }
+        apus_free(apus_malloc(large))
+        return apus_alloc_kept() >= large
+    }()
+    private static let large = 64 << 10  // APUS_LARGE_BLOCK
+
+    /// Runs `body` in a thread that keeps up to `most` bytes, which is this one: nothing here suspends.
+    private func keeping(_ most: Int, _ body: () throws -> Void) rethrows {
+        apus_alloc_keep(most)
+        defer { apus_alloc_keep(0) }
+        try body()
+    }
+
+    @Test func `a thread keeps no block unless it was told to`() {
+        apus_free(apus_malloc(Self.large))
+        #expect(apus_alloc_kept() == 0)
+    }
+
+    @Test(.enabled(if: keepsBlocks)) func `a large block that was freed is handed out again`() throws {
+        try keeping(1 << 20) {
+            let first = try #require(apus_malloc(2 * Self.large))
+            apus_free(first)
+            #expect(apus_alloc_kept() >= 2 * Self.large)
+            let second = apus_malloc(Self.large)
+            #expect(second == first && apus_alloc_kept() == 0)
+            apus_free(second)
+        }
+        #expect(apus_alloc_kept() == 0)
+    }
+
+    @Test(.enabled(if: keepsBlocks)) func `small blocks, and what is over the bound, are freed`() {
+        keeping(3 * Self.large) {
+            apus_free(apus_malloc(Self.large - 1024))
+            #expect(apus_alloc_kept() == 0)
+            apus_free(apus_malloc(4 * Self.large))
+            #expect(apus_alloc_kept() == 0)
+            let blocks = (1...3).map { _ in apus_malloc(Self.large) }
+            for block in blocks { apus_free(block) }
+            #expect(apus_alloc_kept() >= 2 * Self.large && apus_alloc_kept() <= 3 * Self.large)
+        }
+    }
+
+    @Test(.enabled(if: keepsBlocks)) func `a block that is far too large is not handed out`() {
+        keeping(4 << 20) {
+            apus_free(apus_malloc(16 * Self.large))
+            let small = apus_malloc(Self.large)
+            #expect(apus_alloc_kept() >= 16 * Self.large)
+            apus_free(small)
+        }
+    }
+
+    @Test(.enabled(if: keepsBlocks)) func `memory that grows into a kept block takes its bytes along`() throws {
+        try keeping(1 << 20) {
+            apus_free(apus_malloc(4 * Self.large))
+            let small = try #require(apus_malloc(100))
+            small.initializeMemory(as: UInt8.self, repeating: 7, count: 100)
+            let grown = try #require(apus_realloc(small, Self.large))
+            #expect(UnsafeRawBufferPointer(start: grown, count: 100).allSatisfy { $0 == 7 })
+            #expect(apus_realloc(grown, 3 * Self.large) == grown)
+            apus_free(grown)
+        }
+    }
+
+    @Test(.enabled(if: keepsBlocks)) func `what nobody wanted for so many calls is given back`() {
+        keeping(1 << 20) {
+            apus_free(apus_malloc(Self.large))
+            for _ in 0..<3 { apus_alloc_age(3) }
+            #expect(apus_alloc_kept() >= Self.large)
+            apus_alloc_age(3)
+            #expect(apus_alloc_kept() == 0)
+        }
+    }
 }

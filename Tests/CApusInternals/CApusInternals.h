@@ -7,5 +7,6 @@
 #include "../../CSources/CApus/net/pipe.h"
 #include "../../CSources/CApus/net/random.h"
 #include "../../CSources/CApus/net/wheel.h"
+#include "../../CSources/CApus/server/fragments.h"
 
 #endif

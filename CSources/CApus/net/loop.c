@@ -15,6 +15,10 @@
 /* Jobs that run between two looks at the network. A task that always queues itself again must not starve it. */
 #define JOBS_PER_DRAIN 1024
 
+/* What a loop keeps of large blocks, and for how many ticks without large messages: a second. */
+#define KEPT_BYTES ((size_t)8 << 20)
+#define KEPT_TICKS (1000 / APUS_WHEEL_TICK)
+
 _Thread_local const apus_loop *apus__loop_here;
 
 void *apus_loop_current_context(void)
@@ -145,6 +149,7 @@ static void on_tick(uv_timer_t *tick)
 {
     apus_loop *loop = tick->data;
     apus__wheel_advance(&loop->wheel, ticks(loop));
+    apus_alloc_age(loop->wheel.armed == 0 ? 0 : KEPT_TICKS);
     if (loop->wheel.armed == 0)
         uv_timer_stop(tick);
 }
@@ -251,7 +256,9 @@ static void run_thread(void *argument)
     apus_loop *loop = argument;
     apus__loop_here = loop;
     pthread_setname_np(pthread_self(), loop->name);
+    apus_alloc_keep(KEPT_BYTES);
     uv_run(&loop->uv, UV_RUN_DEFAULT);
+    apus_alloc_keep(0);
     apus__loop_here = NULL;
     if (loop->frees_itself)
         destroy(loop);

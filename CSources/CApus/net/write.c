@@ -205,6 +205,18 @@ static int write_through(apus_stream *stream, const uint8_t *header, size_t head
     return queue_rest(stream, pieces, 3, sent);
 }
 
+size_t apus__stream_offer(apus_stream *stream, struct iovec *pieces, int count)
+{
+    if (APUS_UNLIKELY(!stream->is_open || stream->error != 0 || stream->outbound.bytes != 0))
+        return 0;
+    if (apus__stream_owns_cork(stream) && stream->loop->cork_len != 0) {
+        apus__stream_uncork(stream);
+        if (stream->outbound.bytes != 0 || stream->error != 0)
+            return 0;
+    }
+    return send_pieces(stream, pieces, count);
+}
+
 uint8_t *apus__stream_reserve(apus_stream *stream, size_t len)
 {
     if (APUS_UNLIKELY(!stream->is_open || stream->error != 0) || !may_cork(stream))

@@ -5,6 +5,7 @@
 
 #include "apus/copy.h"
 #include "server/backlog.h"
+#include "server/fragments.h"
 #include "server/keepalive.h"
 
 /* The header of a frame with at most 125 bytes, as a server sends it (RFC 6455 §5.2). */
@@ -109,35 +110,62 @@ static int write_masked_frame(apus_connection *connection, apus_opcode opcode, b
     return APUS_OK;
 }
 
-static int write_frame(apus_connection *connection, apus_opcode opcode, bool rsv1, bool fin, const uint8_t *data,
-                       size_t len)
+/* A frame of which `gone` bytes have left already. */
+static int write_rest_of_frame(apus_connection *connection, const uint8_t *header, size_t header_len,
+                               const uint8_t *data, size_t len, size_t gone)
 {
-    if (connection->endpoint->config->session.role == APUS_ROLE_CLIENT)
-        return write_masked_frame(connection, opcode, rsv1, fin, data, len);
-    uint8_t header[APUS_FRAME_HEADER_SIZE];
-    size_t header_len = apus_frame_encode(header, opcode, fin, len);
-    if (rsv1)
-        header[0] |= APUS_FRAME_RSV1;
-    if (APUS_UNLIKELY(connection->is_sending_parts))
-        return apus__backlog_hold_copy(connection, header, header_len, data, len);
-    if (apus__backlog_is_needed(connection))
-        return apus__backlog_copy(connection, header, header_len, data, len);
-    return apus__stream_write(&connection->stream, header, header_len, data, len);
+    size_t header_gone = gone < header_len ? gone : header_len;
+    size_t data_gone = gone - header_gone;
+    return apus__stream_write(&connection->stream, header + header_gone, header_len - header_gone, data + data_gone,
+                              len - data_gone);
 }
 
-/* A large message goes in fragments (RFC 6455 §5.4), so that control frames get in between; only the first one says
- * that it is compressed. */
+/* `gone`: how many of the bytes to come have left already. */
+static int write_frame(apus_connection *connection, const apus__fragment *fragment, size_t *gone)
+{
+    if (connection->endpoint->config->session.role == APUS_ROLE_CLIENT)
+        return write_masked_frame(connection, fragment->opcode, fragment->rsv1, fragment->fin, fragment->data,
+                                  fragment->len);
+    uint8_t header[APUS_FRAME_HEADER_SIZE];
+    size_t header_len = apus__fragment_encode(fragment, header);
+    size_t len = fragment->len;
+    if (APUS_UNLIKELY(*gone != 0)) {
+        size_t size = header_len + len;
+        size_t gone_here = *gone < size ? *gone : size;
+        *gone -= gone_here;
+        if (gone_here == size)
+            return APUS_OK;
+        return write_rest_of_frame(connection, header, header_len, fragment->data, len, gone_here);
+    }
+    if (APUS_UNLIKELY(connection->is_sending_parts))
+        return apus__backlog_hold_copy(connection, header, header_len, fragment->data, len);
+    if (apus__backlog_is_needed(connection))
+        return apus__backlog_copy(connection, header, header_len, fragment->data, len);
+    return apus__stream_write(&connection->stream, header, header_len, fragment->data, len);
+}
+
+/* Whether fragments may go past everything that holds frames back. */
+static bool may_offer(const apus_connection *connection)
+{
+    return connection->endpoint->config->session.role == APUS_ROLE_SERVER && !connection->is_sending_parts &&
+           connection->backlog == NULL && connection->stream.outbound.bytes == 0;
+}
+
+/* A large message goes in fragments (RFC 6455 §5.4), so that control frames get in between where they have to wait; a
+ * socket that takes them all is given them in one call. */
 static int write_message(apus_connection *connection, apus_opcode opcode, bool rsv1, bool fin, const uint8_t *data,
                          size_t len)
 {
-    int error = APUS_OK;
-    for (; error == APUS_OK && len > APUS_BACKLOG_WINDOW; len -= APUS_BACKLOG_WINDOW) {
-        error = write_frame(connection, opcode, rsv1, false, data, APUS_BACKLOG_WINDOW);
-        rsv1 = false;
-        data += APUS_BACKLOG_WINDOW;
-        opcode = APUS_OPCODE_CONTINUATION;
-    }
-    return error == APUS_OK ? write_frame(connection, opcode, rsv1, fin, data, len) : error;
+    apus__fragments rest = {.opcode = opcode, .rsv1 = rsv1, .fin = fin, .data = data, .len = len};
+    size_t gone = 0;
+    int error;
+    do {
+        if (APUS_UNLIKELY(rest.len > APUS_BACKLOG_WINDOW) && gone == 0 && may_offer(connection))
+            gone = apus__fragments_offer(&rest, &connection->stream);
+        apus__fragment fragment = apus__fragments_next(&rest);
+        error = write_frame(connection, &fragment, &gone);
+    } while (error == APUS_OK && rest.len != 0);
+    return error;
 }
 
 /* What is compressed is sent here and now, so the peer inflates in the order in which it was compressed. */

@@ -14,6 +14,22 @@ void *_Nullable apus_calloc(size_t count, size_t size);
 void *_Nullable apus_realloc(void *_Nullable memory, size_t size);
 void apus_free(void *_Nullable memory);
 
+/* Large blocks, of APUS_LARGE_BLOCK bytes and more, which a thread may keep when it frees them, and hands out again.
+ *
+ * The C library gives large blocks back to the system, which hands out new ones with a page fault and zeros for each
+ * 4 KiB: with messages of 1 MiB that cost more than all else together. */
+#define APUS_LARGE_BLOCK ((size_t)64 * 1024)
+
+/* Lets the calling thread keep up to `most` bytes of large blocks; at first it keeps none, and with 0 it gives back
+ * those it has. Where AddressSanitizer watches the heap none are kept. */
+void apus_alloc_keep(size_t most);
+
+/* Gives back what the thread keeps, if nothing of it was wanted in the last `most` calls: to be called by a clock. */
+void apus_alloc_age(unsigned most);
+
+/* How many bytes the calling thread keeps. */
+size_t apus_alloc_kept(void);
+
 /* For tests: makes the `nth` allocation of this thread from now on fail, once (1 is the next); 0 turns it off. */
 void apus_alloc_fail(unsigned nth);
 
