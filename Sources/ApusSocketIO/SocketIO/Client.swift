@@ -23,7 +23,7 @@ final class Client: Sendable {
     init(_ session: EngineSession, _ server: SocketIOServer) {
         self.session = session
         self.server = server
-        session.engine.timers.schedule(at: .now + server.configuration.connectTimeout) { [weak self] in
+        session.engine.timers.schedule(at: .now + server.core.configuration.connectTimeout) { [weak self] in
             self?.closeIfIdle()
         }
     }
@@ -93,13 +93,14 @@ extension Client: EngineApplication {
 extension Client {
     private func connect(to name: String, auth: JSON) {
         guard state.withLock({ $0.connecting.insert(name).inserted }) else { return session.close(.forcedClose) }
-        Task(executorPreference: loop) { await self.decide(on: name, auth) }
+        server.core.work.run(on: loop) { await self.decide(on: name, auth) }
     }
 
     private func decide(on name: String, _ auth: JSON) async {
         guard let namespace = await server.namespace(for: name, auth) else {
             return refuse(name, SocketIOError(.invalidNamespace, "Invalid namespace"))
         }
+        defer { namespace.clientCame() }
         let recovered = namespace.recovery(by: auth)
         let socket = Socket(self, in: namespace, auth: auth, recovered: recovered?.session)
         do {
@@ -112,6 +113,7 @@ extension Client {
             socket.forgetHandlers()
             return refuse(name, .refused("The connection was refused"))
         }
+        socket.holdWork()
         let isOpen = state.withLock { state in
             state.connecting.remove(name)
             guard state.end == nil else { return false }
@@ -119,12 +121,11 @@ extension Client {
             state.left.remove(name)
             return true
         }
-        if isOpen { welcome(socket, recovered) } else { socket.forgetHandlers() }
+        if isOpen { welcome(socket, recovered) } else { socket.dropWork() }
     }
 
     private func welcome(_ socket: Socket, _ recovered: Recovery?) {
         socket.namespace.remember(socket)
-        socket.holdWork()
         socket.namespace.adapter.add(socket, recovered)
         socket.startWork()
         // The session may have ended, or moved, before the adapter knew the socket.
@@ -150,7 +151,7 @@ extension Client {
     func ended(_ size: Int) {
         let waiters = state.withLock { state -> [UnsafeContinuation<Void, Never>] in
             state.unhandledBytes -= size
-            guard state.unhandledBytes <= server.configuration.maxUnhandledBytes / 2 else { return [] }
+            guard state.unhandledBytes <= server.core.configuration.maxUnhandledBytes / 2 else { return [] }
             defer { state.waiters = [] }
             return state.waiters
         }
@@ -170,6 +171,6 @@ extension Client {
     }
 
     private func isFull(_ state: borrowing State) -> Bool {
-        state.end == nil && state.unhandledBytes > server.configuration.maxUnhandledBytes
+        state.end == nil && state.unhandledBytes > server.core.configuration.maxUnhandledBytes
     }
 }

@@ -7,7 +7,9 @@ import Synchronization
 /// poll get it in their queues. One lock holds who is where, and a broadcast is handed out under it: what goes by the
 /// topic and what goes by queues has one order for every client, even while it moves from the one to the other.
 public final class InMemoryAdapter: Adapter {
-    private let namespace: Namespace
+    private let name: String
+    /// Not the namespace, which holds the adapter.
+    private let core: ServerCore
     private let state: Mutex<State>
 
     /// A room, or the whole namespace.
@@ -34,9 +36,10 @@ public final class InMemoryAdapter: Adapter {
 
     /// The adapter of a namespace.
     public init(_ namespace: Namespace) {
-        self.namespace = namespace
-        let everybody = Room(topic: namespace.server.server.makeTopic(namespace.name))
-        let memory = namespace.server.configuration.recovery.map(RecoveryMemory.init)
+        name = namespace.name
+        core = namespace.core
+        let everybody = Room(topic: core.server.makeTopic(name))
+        let memory = core.configuration.recovery.map(RecoveryMemory.init)
         state = Mutex(State(everybody: everybody, memory: memory))
     }
 }
@@ -101,7 +104,7 @@ extension InMemoryAdapter {
     private func enter(_ name: String, _ id: String, _ state: inout State) {
         // Its own room holds nobody else, so it needs none.
         guard name != id else { return }
-        var room = state.rooms[name] ?? Room(topic: namespace.server.server.makeTopic(name))
+        var room = state.rooms[name] ?? Room(topic: core.server.makeTopic(name))
         if room.members.insert(id).inserted { room.apart.insert(id) }
         state.rooms[name] = room
     }
@@ -226,7 +229,7 @@ extension InMemoryAdapter {
         _ packet: BroadcastPacket, to audience: Audience, timeout: Duration,
         acknowledgement body: @escaping @Sendable (Result<[JSON], any Error>) -> Void
     ) async throws -> Int {
-        let id = namespace.nextID()
+        let id = core.nextID()
         var packet = packet.packet
         packet.id = id
         let messages = try packet.checked()
@@ -235,7 +238,7 @@ extension InMemoryAdapter {
             socket.expectAcknowledgement(id, body)
             socket.client.session.post(messages)
         }
-        namespace.server.engine.timers.schedule(at: .now + timeout) {
+        core.engine.timers.schedule(at: .now + timeout) {
             for socket in sockets { socket.giveUp(id, SocketIOError.timedOut) }
         }
         return sockets.count
@@ -247,7 +250,7 @@ extension InMemoryAdapter {
         return members.map { member in
             RemoteSocket(
                 id: member.socket.id, rooms: member.rooms, data: member.socket.data,
-                handshake: member.socket.handshake, namespace: namespace)
+                handshake: member.socket.handshake, namespace: member.socket.namespace)
         }
     }
 
@@ -263,7 +266,7 @@ extension InMemoryAdapter {
     /// Gives a packet its place among those that are remembered, where any are.
     public func recorded(_ packet: BroadcastPacket, to audience: Audience) -> BroadcastPacket {
         // Without this there is nothing to remember, and no need to lock.
-        guard namespace.server.configuration.recovery != nil else { return packet }
+        guard core.configuration.recovery != nil else { return packet }
         return state.withLock { state in
             var packet = packet
             state.memory?.record(&packet.packet, to: audience)
