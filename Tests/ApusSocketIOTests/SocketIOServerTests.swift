@@ -23,8 +23,10 @@ struct SocketIOServerTests {
         do {
             var configuration = SocketIOServer.Configuration()
             configuration.forgetsEmptyNamespaces = true
+            var settings = WebSocketServer.Configuration(port: 0)
+            settings.closeTimeout = .milliseconds(100)
             var clients: [TestSupport.Client] = []
-            try await withSocketIO(configuration) { io, port in
+            try await withSocketIO(configuration, settings: settings) { io, port in
                 let chat = io.of("/chat")
                 let dynamic = io.of { _, _ in true }
                 io.use { _ in _ = (io, dynamic) }
