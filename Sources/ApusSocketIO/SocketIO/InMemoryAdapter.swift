@@ -181,27 +181,19 @@ extension InMemoryAdapter {
 
 /// Sending.
 extension InMemoryAdapter {
-    /// Sends a packet to all of an audience; one for a whole room, or for all, by a topic.
+    /// Sends a packet to all of an audience: by a topic where it is for a whole room, or for all.
     public func broadcast(_ packet: BroadcastPacket, to audience: Audience) async throws {
         try state.withLock { state in
             var packet = packet.packet
             if !audience.isVolatile { state.memory?.record(&packet, to: audience) }
             let messages = try packet.checked()
-            if case .text(let text)? = messages.first, messages.count == 1, publish(text, to: audience, state) {
-                return
-            }
-            for member in members(audience, state) {
-                if audience.isVolatile {
-                    member.socket.client.session.postIfWritable(messages)
-                } else {
-                    member.socket.client.session.post(messages)
-                }
-            }
+            if publish(messages, to: audience, state) { return }
+            Self.send(messages, to: members(audience, state), isVolatile: audience.isVolatile)
         }
     }
 
     /// Publishes on a topic, if the audience is one room, or all, and at most one WebSocket in it is left out.
-    private func publish(_ text: String, to audience: Audience, _ state: borrowing State) -> Bool {
+    private func publish(_ messages: [Message], to audience: Audience, _ state: borrowing State) -> Bool {
         guard !audience.isVolatile, let room = room(audience, state) else { return false }
         var excepted: WebSocket?
         for name in audience.except {
@@ -211,11 +203,40 @@ extension InMemoryAdapter {
             guard excepted == nil else { return false }
             excepted = webSocket
         }
-        room.topic.publish(text, except: excepted)
+        if case .text(let text)? = messages.first, messages.count == 1 {
+            room.topic.publish(text, except: excepted)
+        } else {
+            Publication(messages).publish(on: room.topic, except: excepted)
+        }
         for id in room.apart where !audience.except.contains(id) {
-            state.members[id]?.socket.client.session.post([.text(text)])
+            state.members[id]?.socket.client.session.post(messages)
         }
         return true
+    }
+
+    /// Sends to clients one by one: framed once for those who hear topics, and on their loops, as a topic does it.
+    private static func send(_ messages: [Message], to members: [Member], isVolatile: Bool) {
+        var listeners: [ObjectIdentifier: (loop: EventLoop, webSockets: [WebSocket])] = [:]
+        for member in members {
+            if let webSocket = member.webSocket {
+                let loop = webSocket.eventLoop
+                listeners[ObjectIdentifier(loop), default: (loop, [])].webSockets.append(webSocket)
+            } else if isVolatile {
+                member.socket.client.session.postIfWritable(messages)
+            } else {
+                member.socket.client.session.post(messages)
+            }
+        }
+        guard !listeners.isEmpty else { return }
+        let publication = Publication(messages)
+        for (loop, webSockets) in listeners.values {
+            let send: @Sendable () -> Void = {
+                for webSocket in webSockets where !isVolatile || webSocket.queuedBytes == 0 {
+                    publication.send(to: webSocket)
+                }
+            }
+            if loop.isCurrent { send() } else { loop.post(send) }
+        }
     }
 
     private func room(_ audience: Audience, _ state: borrowing State) -> Room? {
@@ -233,11 +254,10 @@ extension InMemoryAdapter {
         var packet = packet.packet
         packet.id = id
         let messages = try packet.checked()
-        let sockets = state.withLock { state -> [Socket] in members(audience, state).map(\.socket) }
-        for socket in sockets {
-            socket.expectAcknowledgement(id, body)
-            socket.client.session.post(messages)
-        }
+        let members = state.withLock { state -> [Member] in self.members(audience, state) }
+        let sockets = members.map(\.socket)
+        for socket in sockets { socket.expectAcknowledgement(id, body) }
+        Self.send(messages, to: members, isVolatile: audience.isVolatile)
         core.engine.timers.schedule(at: .now + timeout) {
             for socket in sockets { socket.giveUp(id, SocketIOError.timedOut) }
         }
