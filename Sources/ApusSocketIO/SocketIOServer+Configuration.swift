@@ -84,7 +84,13 @@ extension SocketIOServer {
             return engine
         }
 
-        func validate() throws(WebSocketError) {
+        func validate(on server: WebSocketServer.Configuration) throws(WebSocketError) {
+            guard maxPayloadBytes <= min(server.maxBodyBytes, server.maxMessageBytes) else {
+                throw WebSocketError(
+                    .invalidConfiguration,
+                    "maxPayloadBytes is \(maxPayloadBytes); raise the server's maxBodyBytes and maxMessageBytes as well"
+                )
+            }
             guard path.hasPrefix("/"), path.hasSuffix("/"), path.count > 1,
                 !path.contains(where: { "?# ".contains($0) })
             else {

@@ -40,7 +40,7 @@ public final class SocketIOServer: Sendable {
     /// - Throws: ``SocketIOError``, or `WebSocketError` with the code `invalidConfiguration`, or `unreadableFile` for
     ///   the client's script.
     public init(on server: WebSocketServer, configuration: Configuration = .init()) throws(WebSocketError) {
-        try configuration.validate()
+        try configuration.validate(on: server.configuration)
         script = try configuration.clientScript.map { path throws(WebSocketError) in
             try StaticResources(clientScript: path, at: configuration.path)
         }

@@ -315,6 +315,7 @@ struct SocketIOServerTests {
         let server = try WebSocketServer(configuration: .init(port: 0))
         for change: (inout SocketIOServer.Configuration) -> Void in [
             { $0.path = "socket.io" }, { $0.path = "/" }, { $0.transports = [] }, { $0.maxPayloadBytes = 0 },
+            { $0.maxPayloadBytes = 1 << 30 },
             { $0.pingTimeout = .zero }, { $0.clientScript = "/no/such/file.js" },
         ] {
             var configuration = SocketIOServer.Configuration()

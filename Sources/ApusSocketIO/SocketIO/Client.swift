@@ -5,6 +5,7 @@ import Synchronization
 final class Client: Sendable {
     let session: EngineSession
     let server: SocketIOServer
+    private static let maxLeft = 64
     private let state = Mutex(State())
 
     private struct State: Sendable {
@@ -14,6 +15,8 @@ final class Client: Sendable {
         var connecting: Set<String> = []
         /// Namespaces that the server has thrown it out of; what it sent before it knew is no error.
         var left: Set<String> = []
+        /// Whether it has ever been in a namespace.
+        var hasJoined = false
         var end: DisconnectReason?
         /// Bytes of events that no handler has dealt with yet.
         var unhandledBytes = 0
@@ -32,7 +35,7 @@ final class Client: Sendable {
     var loop: EventLoop { session.webSocket?.eventLoop ?? session.loop }
 
     private func closeIfIdle() {
-        let isIdle = state.withLock { $0.sockets.isEmpty && $0.connecting.isEmpty && $0.left.isEmpty }
+        let isIdle = state.withLock { !$0.hasJoined && $0.connecting.isEmpty }
         if isIdle { session.close(.forcedClose) }
     }
 
@@ -42,9 +45,13 @@ final class Client: Sendable {
         session.close(.forcedClose)
     }
 
-    func left(_ namespace: String) {
+    /// It has left a namespace, of itself or because the server threw it out.
+    func left(_ namespace: String, isThrownOut: Bool) {
         state.withLock { state in
             state.sockets[namespace] = nil
+            guard isThrownOut else { return }
+            // With names of the client's own choice it could make this grow; it loses no more than our patience.
+            if state.left.count == Self.maxLeft { state.left = [] }
             state.left.insert(namespace)
         }
     }
@@ -77,7 +84,7 @@ extension Client: EngineApplication {
             if !state.withLock({ $0.left.contains(packet.namespace) }) { session.close(.forcedClose) }
             return
         }
-        connect(to: packet.namespace, auth: packet.data ?? .object(JSON.Object()))
+        connect(to: packet.namespace, auth: packet.data ?? .object(JSON.Object()), size: size)
     }
 
     func upgraded(to webSocket: WebSocket) {
@@ -91,9 +98,14 @@ extension Client: EngineApplication {
 
 /// Joining namespaces.
 extension Client {
-    private func connect(to name: String, auth: JSON) {
+    private func connect(to name: String, auth: JSON, size: Int) {
         guard state.withLock({ $0.connecting.insert(name).inserted }) else { return session.close(.forcedClose) }
-        server.core.work.run(on: loop) { await self.decide(on: name, auth) }
+        // It counts as an event does: who asks for many namespaces waits for those before.
+        began(size)
+        server.core.work.run(on: loop) {
+            await self.decide(on: name, auth)
+            self.ended(size)
+        }
     }
 
     private func decide(on name: String, _ auth: JSON) async {
@@ -118,6 +130,7 @@ extension Client {
             state.connecting.remove(name)
             guard state.end == nil else { return false }
             state.sockets[name] = socket
+            state.hasJoined = true
             state.left.remove(name)
             return true
         }

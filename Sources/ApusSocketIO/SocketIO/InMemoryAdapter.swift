@@ -56,7 +56,10 @@ extension InMemoryAdapter {
             for room in rooms { enter(room, socket.id, &state) }
             // Nothing that is broadcast may come before it, and nothing may be missed behind it.
             socket.client.session.post(socket.welcomePacket.encoded())
-            for packet in recovery?.missed ?? [] { socket.client.session.post(packet.packet.encoded()) }
+            guard let recovery else { return }
+            // Middlewares may have taken their time since it was given back.
+            let missed = recovery.missed + (state.memory?.missed(since: recovery) ?? [])
+            for packet in missed { socket.client.session.post(packet.packet.encoded()) }
         }
     }
 
@@ -164,18 +167,23 @@ extension InMemoryAdapter {
 
     /// In no order.
     private func members(_ audience: Audience, _ state: borrowing State) -> [Member] {
-        var candidates = Set<String>()
-        if audience.rooms.isEmpty { candidates = state.everybody.members }
-        for room in audience.rooms {
-            if let room = state.rooms[room] { candidates.formUnion(room.members) }
-            if state.members[room] != nil { candidates.insert(room) }
-        }
+        let left = ids(in: audience.except, state)
+        if audience.rooms.isEmpty { return state.members.values.filter { !left.contains($0.socket.id) } }
         var members: [Member] = []
-        for id in candidates {
-            guard let member = state.members[id], audience.except.isDisjoint(with: member.rooms) else { continue }
-            members.append(member)
+        for id in ids(in: audience.rooms, state) where !left.contains(id) {
+            if let member = state.members[id] { members.append(member) }
         }
         return members
+    }
+
+    /// The clients in any of these rooms.
+    private func ids(in rooms: Set<String>, _ state: borrowing State) -> Set<String> {
+        var ids = Set<String>()
+        for room in rooms {
+            if let room = state.rooms[room] { ids.formUnion(room.members) }
+            if state.members[room] != nil { ids.insert(room) }
+        }
+        return ids
     }
 }
 
@@ -216,11 +224,15 @@ extension InMemoryAdapter {
 
     /// Sends to clients one by one: framed once for those who hear topics, and on their loops, as a topic does it.
     private static func send(_ messages: [Message], to members: [Member], isVolatile: Bool) {
-        var listeners: [ObjectIdentifier: (loop: EventLoop, webSockets: [WebSocket])] = [:]
+        var listeners: [(loop: EventLoop, webSockets: [WebSocket])] = []
         for member in members {
             if let webSocket = member.webSocket {
                 let loop = webSocket.eventLoop
-                listeners[ObjectIdentifier(loop), default: (loop, [])].webSockets.append(webSocket)
+                if let index = listeners.firstIndex(where: { $0.loop === loop }) {
+                    listeners[index].webSockets.append(webSocket)
+                } else {
+                    listeners.append((loop, [webSocket]))
+                }
             } else if isVolatile {
                 member.socket.client.session.postIfWritable(messages)
             } else {
@@ -229,7 +241,7 @@ extension InMemoryAdapter {
         }
         guard !listeners.isEmpty else { return }
         let publication = Publication(messages)
-        for (loop, webSockets) in listeners.values {
+        for (loop, webSockets) in listeners {
             let send: @Sendable () -> Void = {
                 for webSocket in webSockets where !isVolatile || webSocket.queuedBytes == 0 {
                     publication.send(to: webSocket)

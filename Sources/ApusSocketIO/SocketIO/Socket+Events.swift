@@ -94,7 +94,7 @@ extension Socket {
             guard let id = packet.id, let arguments = packet.data?.array else { return }
             state.withLock { $0.acknowledgements.removeValue(forKey: id) }?(.success(arguments))
         case .disconnect:
-            client.left(namespace.name)
+            client.left(namespace.name, isThrownOut: false)
             ends(.clientNamespaceDisconnect)
         case .connect, .connectError: client.session.close(.forcedClose)
         }

@@ -122,7 +122,7 @@ extension Socket {
     public func disconnect(close: Bool = false) {
         if close { return client.disconnect() }
         guard ends(.serverNamespaceDisconnect) else { return }
-        client.left(namespace.name)
+        client.left(namespace.name, isThrownOut: true)
         client.session.post(SocketPacket(kind: .disconnect, namespace: namespace.name).encoded())
     }
 
