@@ -43,7 +43,7 @@ ubsan: ## runs the unit tests under UndefinedBehaviorSanitizer
 tsan: ## runs the unit tests under ThreadSanitizer
 	Scripts/sanitize thread
 
-fuzz: ## fuzzes each parser of the core for a minute (options: ARGS="SECONDS=600 utf8")
+fuzz: ## fuzzes each parser for a minute (options: ARGS="SECONDS=600 utf8")
 	Scripts/fuzz $(ARGS)
 
 conformance: ## runs the whole Autobahn|Testsuite, against the server and against the client (some 30 minutes)

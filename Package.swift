@@ -188,6 +188,13 @@ let package = Package(
             ],
             swiftSettings: swiftSettings
         ),
+        // For Scripts/fuzz, which links them with libFuzzer; no tests.
+        .testTarget(
+            name: "ApusSocketIOFuzz",
+            dependencies: ["Apus", "ApusSocketIO"],
+            path: "Tests/Fuzz/SocketIO",
+            swiftSettings: swiftSettings
+        ),
         .testTarget(name: "ChatTests", dependencies: ["Chat"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],

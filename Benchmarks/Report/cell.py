@@ -90,7 +90,9 @@ def load_command(rig, work, peer, port, pid, rate, out):
                "--pid", str(pid), "--json", out, "--quiet", "--duration", str(rig.seconds),
                "--warmup", str(rig.seconds * 0.3), "--timeout", str(rig.seconds + 20)]
     if work.mode in ("echo", "fanout"):
-        command += ["--size", str(work.size), "--content", work.content, *work.load]
+        command += ["--size", str(work.size), *work.load]
+        if "--socketio" not in work.load:
+            command += ["--content", work.content]
         command += ["--rate", str(rate)] if rate else ["--depth", str(work.depth)]
     if work.is_tls:
         command += ["--ca", rig.certificate]

@@ -4,6 +4,8 @@ from results import NOISY_OTHERS, NOISY_SPREAD, digits, show, show_time
 from works import TITLES
 
 COLUMNS = ("apus-borrowed", "apus", "apus-core", "uwebsockets", "nio-handler", "nio-async", "raw")
+# What others are compared with, where it takes part.
+BASELINES = {"uwebsockets": "× uWebSockets", "apus-borrowed": "× Apus `receive`", "socketio": "× Apus, Socket.IO"}
 NOTE = ("¹ uWebSockets is the shared library inside PyPI's `socketify` 0.0.31, called through its C interface: not "
         "uWebSockets' own build, which needs fewer instructions.")
 
@@ -47,15 +49,16 @@ def work_table(results, work):
     more = {"cpu": ("a second", "generator's CPU, each"), "memory": (), "latency": ("p50", "p99")}[work.value]
     is_deflate = "--deflate" in work.load
     more += ("bytes back, each",) if is_deflate else ()
-    text = row(["server", head, "× uWebSockets", "× Apus `receive`", *more])
-    text += row(["---"] + ["---:"] * (3 + len(more)))
+    baselines = [peer for peer in BASELINES if peer in work.peers]
+    text = row(["server", head, *(BASELINES[peer] for peer in baselines), *more])
+    text += row(["---"] + ["---:"] * (1 + len(baselines) + len(more)))
     for peer in results.peers(work):
         value = results.value(work, peer)
         words = show(work, value.median)
         if not is_alone:
             words += f" ({show(work, value.least)} – {show(work, value.most)})"
-        cells = [TITLES[peer], words, ratio_words(results.ratio(work, peer, "uwebsockets"), is_alone),
-                 ratio_words(results.ratio(work, peer, "apus-borrowed"), is_alone)]
+        cells = [TITLES[peer], words]
+        cells += [ratio_words(results.ratio(work, peer, baseline), is_alone) for baseline in baselines]
         if work.value == "cpu":
             rate = results.other(work, peer, lambda result: result["per_second"])
             cost = results.other(work, peer, lambda result: result["generator"]["cpu_ns_each"])
@@ -68,7 +71,7 @@ def work_table(results, work):
                 cells.append(show_time(latency.median))
         text += row(cells)
     for peer, why in results.failures(work).items():
-        text += row([TITLES[peer], f"failed: {why.replace('|', '/')}"] + [""] * (2 + len(more)))
+        text += row([TITLES[peer], f"failed: {why.replace('|', '/')}"] + [""] * (len(baselines) + len(more)))
     return text
 
 

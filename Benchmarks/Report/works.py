@@ -13,6 +13,7 @@ WITH_TLS = (*APUS, "uwebsockets", "libwebsockets", "gorilla", "node-ws")
 WITH_DEFLATE_ALONE = (*APUS, "uwebsockets", "gorilla")
 WITH_CONTEXT = (*APUS, "uwebsockets", "libwebsockets", "beast", "node-ws", "websockets")
 WITH_BROADCAST = (*APUS, "uwebsockets", "nio-handler", "libwebsockets", "node-ws")
+WITH_SOCKETIO = ("socketio", "python-socketio")
 
 # As tables and plots call them.
 TITLES = {
@@ -31,6 +32,8 @@ TITLES = {
     "node-ws": "Node.js, ws",
     "picows": "Python, picows",
     "websockets": "Python, websockets",
+    "socketio": "Apus, Socket.IO",
+    "python-socketio": "Python, python-socketio",
 }
 
 
@@ -104,6 +107,10 @@ WORKS = (
          connections=8),
     Work("fanout", "fan-out to 500, 100 B, each delivery", WITH_BROADCAST, mode="fanout", size=100, connections=500,
          depth=4, server=("--mode", "broadcast")),
+    Work("socketio-echo", "Socket.IO echo, 100 B event, 1 in flight", WITH_SOCKETIO, size=100, load=("--socketio",),
+         is_headline=False),
+    Work("socketio-fanout", "Socket.IO broadcast to 500, 100 B event, each delivery", WITH_SOCKETIO, mode="fanout",
+         size=100, connections=500, depth=4, load=("--socketio",), is_headline=False),
     idle("idle-100", "memory of an idle connection, of 100", HOLDING, 100, is_headline=False, series="memory"),
     idle("idle-1000", "memory of an idle connection, of 1,000", HOLDING, 1000, is_headline=False, series="memory"),
     idle("idle-10000", "memory of an idle connection", tuple(p for p in EVERYBODY if p != "raw"), 10000,

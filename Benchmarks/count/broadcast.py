@@ -1,8 +1,9 @@
 """Lets one of many WebSocket clients broadcast, and waits until all have heard everything.
 
-  broadcast.py PORT CLIENTS BROADCASTS {plain,socketio}
+  broadcast.py PORT CLIENTS BROADCASTS {plain,socketio,except,attachment}
 
-A message has 100 bytes either way. For Scripts/measure-broadcasts.
+A message has 100 bytes; for `attachment` that is its attachment. By `except` and `attachment` the one who broadcasts
+is another client, and hears nothing: by the former it is in the room that is left out. For Scripts/measure-broadcasts.
 """
 
 import base64
@@ -38,26 +39,41 @@ def open_socketio(port):
     return client
 
 
-def main():
-    port, clients, broadcasts, kind = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+def open_all(port, clients, kind):
+    """Returns the clients that hear, the one that broadcasts, its message, and the bytes that each hears of it."""
     if kind == "plain":
         sockets = [connect(port, "/")[0] for _ in range(clients)]
-        message = frame(b"x" * SIZE)
-    else:
-        sockets = [open_socketio(port) for _ in range(clients)]
-        text = b"x" * (SIZE - len('42["said",""]'))
-        message = frame(b'42["announce","' + text + b'"]')
+        return sockets, sockets[0], frame(b"x" * SIZE), SIZE + 2
+    sockets = [open_socketio(port) for _ in range(clients)]
+    text = b"x" * (SIZE - len('42["said",""]'))
+    if kind == "socketio":
+        return sockets, sockets[0], frame(b'42["announce","' + text + b'"]'), SIZE + 2
+    sender = open_socketio(port)
+    if kind == "except":
+        sender.sendall(frame(b'420["join","quiet"]'))
+        data = b""
+        while not data.endswith(b"430[true]"):
+            data += sender.recv(4096)
+        return sockets, sender, frame(b'42["say-except","quiet","' + text + b'"]'), SIZE + 2
+    placeholder = b'{"_placeholder":true,"num":0}]'
+    message = frame(b'451-["shout",' + placeholder) + bytes([0x82, 0x80 | SIZE]) + bytes(4 + SIZE)
+    return sockets, sender, message, len(b'451-["said",' + placeholder) + 2 + SIZE + 2
+
+
+def main():
+    port, clients, broadcasts, kind = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    sockets, sender, message, size = open_all(port, clients, kind)
     selector = selectors.DefaultSelector()
     for client in sockets:
         selector.register(client, selectors.EVENT_READ)
     for _ in range(broadcasts):
         # One at a time, as chats do: what belongs to a broadcast as such is counted with it.
-        sockets[0].sendall(message)
-        missing = clients * (SIZE + 2)
+        sender.sendall(message)
+        missing = clients * size
         while missing:
             for key, _ in selector.select():
                 missing -= len(key.fileobj.recv(65536))
-    for client in sockets:
+    for client in {*sockets, sender}:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         client.close()
 

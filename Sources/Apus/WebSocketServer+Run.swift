@@ -79,6 +79,16 @@ extension WebSocketServer {
 
     func serve(_ handlers: Handlers) async throws {
         try markRunning()
+        do {
+            try await serveOnce(handlers)
+        } catch {
+            await callEndHooks()
+            throw error
+        }
+        await callEndHooks()
+    }
+
+    private func serveOnce(_ handlers: Handlers) async throws {
         let shards = loops.map(ServerShard.init)
         listeners.withLock { $0 = shards }
         let address = try await listen(shards)

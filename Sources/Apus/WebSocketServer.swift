@@ -29,7 +29,12 @@ public final class WebSocketServer: Sendable {
     /// For connections to come; `nil` where the server speaks no TLS.
     let tls: Mutex<TLSContext?>
     private let hasRun = Mutex(false)
-    private let stopHooks = Mutex<[@Sendable () -> Void]>([])
+    private let hooks = Mutex(Hooks())
+
+    private struct Hooks {
+        var stop: [@Sendable () -> Void] = []
+        var end: [@Sendable () async -> Void] = []
+    }
 
     /// Makes a server and the threads of its event loops; it listens once it runs.
     ///
@@ -65,11 +70,25 @@ public final class WebSocketServer: Sendable {
 
     /// Calls `body` when the server begins to stop, before its connections are closed; on any thread.
     package func onStop(_ body: @escaping @Sendable () -> Void) {
-        stopHooks.withLock { $0.append(body) }
+        hooks.withLock { $0.stop.append(body) }
+    }
+
+    /// Calls `body` once the server has run for good: when no connection is left, and before `run` returns.
+    package func onEnd(_ body: @escaping @Sendable () async -> Void) {
+        hooks.withLock { $0.end.append(body) }
     }
 
     func callStopHooks() {
-        for hook in stopHooks.withLock({ $0 }) { hook() }
+        for hook in hooks.withLock({ $0.stop }) { hook() }
+    }
+
+    /// The last use of any of them.
+    func callEndHooks() async {
+        let end = hooks.withLock { hooks in
+            defer { hooks = Hooks() }
+            return hooks.end
+        }
+        for hook in end { await hook() }
     }
 
     /// The counters, over all connections since the server was made.

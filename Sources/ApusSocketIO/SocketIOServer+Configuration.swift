@@ -9,7 +9,7 @@ extension SocketIOServer {
         public struct Recovery: Hashable, Sendable {
             /// For how long a client may be away.
             public var maxDisconnection: Duration
-            /// Events that are remembered, for all clients of a namespace together.
+            /// Events that are remembered, for all clients of a namespace together, whatever their size.
             public var maxPackets: Int
             /// Whether middlewares, which have admitted the client before, are not asked again.
             public var skipsMiddlewares: Bool
@@ -35,12 +35,13 @@ extension SocketIOServer {
         /// For a connection's first namespace; 45 s.
         public var connectTimeout = Duration.seconds(45)
         /// Bytes of a POST, answered with 413 above it, or of a WebSocket message, which closes with 1009 above it; a
-        /// million. No more than the server's own `maxBodyBytes` and `maxMessageBytes`.
+        /// million. More than the server's own `maxBodyBytes` or `maxMessageBytes` is refused.
         public var maxPayloadBytes = 1_000_000
         /// Bytes that wait for one client's polls; with more, `emit` waits, and what cannot wait ends the connection.
         /// 1 MiB.
         public var maxQueuedBytes = 1 << 20
-        /// Bytes of one client's events that no handler has dealt with yet; with more, it is not listened to. 256 KiB.
+        /// Bytes of one client's events, and of its requests to join namespaces, that nobody has dealt with yet; with
+        /// more, it is not listened to. 256 KiB.
         public var maxUnhandledBytes = 256 << 10
         /// The ways that clients may take; both.
         public var transports: Set<Transport> = Set(Transport.allCases)
@@ -84,7 +85,13 @@ extension SocketIOServer {
             return engine
         }
 
-        func validate() throws(WebSocketError) {
+        func validate(on server: WebSocketServer.Configuration) throws(WebSocketError) {
+            guard maxPayloadBytes <= min(server.maxBodyBytes, server.maxMessageBytes) else {
+                throw WebSocketError(
+                    .invalidConfiguration,
+                    "maxPayloadBytes is \(maxPayloadBytes); raise the server's maxBodyBytes and maxMessageBytes as well"
+                )
+            }
             guard path.hasPrefix("/"), path.hasSuffix("/"), path.count > 1,
                 !path.contains(where: { "?# ".contains($0) })
             else {

@@ -20,10 +20,9 @@ import Synchronization
 /// What it offers itself is the namespace `/`; ``of(_:)`` gives others.
 public final class SocketIOServer: Sendable {
     /// The settings it was made with.
-    public let configuration: Configuration
-    let server: WebSocketServer
-    let engine: EngineServer
-    var logger: Logger { server.logger }
+    public var configuration: Configuration { core.configuration }
+    let core: ServerCore
+    private var engine: EngineServer { core.engine }
     private let script: StaticResources?
     private let state = Mutex(State())
 
@@ -34,12 +33,14 @@ public final class SocketIOServer: Sendable {
 
     /// Makes a Socket.IO server that lives on a server and ends with it.
     ///
+    /// When that has stopped for good, and all handlers have returned, it forgets its handlers, middlewares and
+    /// adapters. So closures may hold it, as the one above does; only with a server that is never run they would keep
+    /// it for ever.
+    ///
     /// - Throws: ``SocketIOError``, or `WebSocketError` with the code `invalidConfiguration`, or `unreadableFile` for
     ///   the client's script.
     public init(on server: WebSocketServer, configuration: Configuration = .init()) throws(WebSocketError) {
-        try configuration.validate()
-        self.configuration = configuration
-        self.server = server
+        try configuration.validate(on: server.configuration)
         script = try configuration.clientScript.map { path throws(WebSocketError) in
             try StaticResources(clientScript: path, at: configuration.path)
         }
@@ -48,10 +49,29 @@ public final class SocketIOServer: Sendable {
             guard let server = reference.server.withLock({ $0.value }) else { return Nobody() }
             return Client(session, server)
         }
-        self.engine = engine
-        server.onStop { engine.close(.serverShuttingDown) }
+        core = ServerCore(configuration, server, engine)
+        bind(reference)
+    }
+
+    /// Lets the server tell of its end, and its sessions find us, who are not held for that.
+    private func bind(_ reference: Reference) {
+        core.server.onStop { [weak core] in core?.stop() }
+        core.server.onEnd {
+            guard let server = reference.server.withLock({ $0.value }) else { return }
+            await server.core.finish()
+            server.forgetHandlers()
+        }
         reference.server.withLock { $0.value = self }
         _ = root  // which every client may join, whether anybody listens or not
+    }
+
+    /// A closure that holds its namespace, but not the server, is forgotten too.
+    deinit { forgetHandlers() }
+
+    private func forgetHandlers() {
+        let state = state.withLock { $0 }
+        for namespace in state.namespaces.values { namespace.forgetHandlers() }
+        for parent in state.dynamic { parent.forgetHandlers() }
     }
 
     /// Ourselves, for sessions, none of which comes before `init` returns.
@@ -66,7 +86,10 @@ public final class SocketIOServer: Sendable {
         let name = name.hasPrefix("/") ? name : "/\(name)"
         return state.withLock { state in
             if let namespace = state.namespaces[name] { return namespace }
-            let namespace = Namespace(name, of: self)
+            for parent in state.dynamic {
+                if let child = parent.children[name] { return child }
+            }
+            let namespace = Namespace(name, in: core)
             state.namespaces[name] = namespace
             return namespace
         }
@@ -74,7 +97,7 @@ public final class SocketIOServer: Sendable {
 
     /// Namespaces that are made where a client asks for a name that `predicate` agrees to; one that throws refuses.
     public func of(where predicate: @escaping DynamicNamespace.Predicate) -> DynamicNamespace {
-        let namespace = DynamicNamespace(self, predicate)
+        let namespace = DynamicNamespace(core, predicate)
         state.withLock { $0.dynamic.append(namespace) }
         return namespace
     }
@@ -87,11 +110,11 @@ public final class SocketIOServer: Sendable {
         let (known, dynamic) = state.withLock { ($0.namespaces[name], $0.dynamic) }
         if let known { return known }
         for parent in dynamic {
-            if let child = parent.children[name] { return child }
+            if let child = parent.expectClient(in: name) { return child }
             do {
-                if try await parent.predicate(name, auth) { return parent.child(name) }
+                if try await parent.predicate(name, auth) { return parent.expectClient(in: name, orMake: true) }
             } catch {
-                logger.error("a namespace's predicate threw", metadata: ["name": "\(name)", "error": "\(error)"])
+                core.logger.error("a namespace's predicate threw", metadata: ["name": "\(name)", "error": "\(error)"])
             }
         }
         return nil
@@ -116,7 +139,7 @@ extension SocketIOServer {
         onListening: @escaping @Sendable (SocketAddress) -> Void = { _ in },
         http: @escaping @Sendable @concurrent (Request) async throws -> Response = { _ in .notFound }
     ) async throws {
-        try await server.run(
+        try await core.server.run(
             onListening: onListening,
             upgrade: { try await self.upgrade($0) ?? .reject(.notFound) },
             http: { request in

@@ -18,6 +18,76 @@ struct SocketIOServerTests {
         var isGone: Bool { storage.withLock { $0.object == nil } }
     }
 
+    @Test func `a server that has stopped is freed, though its handlers hold it`() async throws {
+        var gone: [() -> Bool] = []
+        do {
+            var configuration = SocketIOServer.Configuration()
+            configuration.forgetsEmptyNamespaces = true
+            var settings = WebSocketServer.Configuration(port: 0)
+            settings.closeTimeout = .milliseconds(100)
+            var clients: [TestSupport.Client] = []
+            try await withSocketIO(configuration, settings: settings) { io, port in
+                let chat = io.of("/chat")
+                let dynamic = io.of { _, _ in true }
+                io.use { _ in _ = (io, dynamic) }
+                io.onConnection { socket in
+                    socket.on("x") { try await io.emit("y") }
+                    socket.onDisconnect { _ in try await chat.emit("z", socket.id, io.clientCount) }
+                }
+                chat.onConnection { _ in try await chat.emit("here") }
+                dynamic.onConnection { try await dynamic.emit($0.namespace.name) }
+                clients = try await onThread {
+                    try ["", "/chat", "/any"].flatMap { namespace in
+                        [
+                            try joined(port: port, namespace),
+                            try Poller(port: port, namespace: namespace).connection,
+                        ]
+                    }
+                }
+                let objects: [any AnyObject & Sendable] = [io, io.root, chat, dynamic, io.core.engine, io.core.server]
+                for object in objects { gone.append(Self.isGone(object)) }
+            }
+            for client in clients { client.close() }
+        }
+        try await until { gone.allSatisfy { $0() } }
+    }
+
+    private static func isGone<Object: AnyObject & Sendable>(_ object: Object) -> () -> Bool {
+        let reference = Weak(object)
+        return { reference.isGone }
+    }
+
+    @Test func `a server that never runs is freed`() async throws {
+        let gone: [() -> Bool]
+        do {
+            let server = try WebSocketServer(configuration: .init(port: 0))
+            let io = try SocketIOServer(on: server)
+            let chat = io.of("/chat")
+            chat.onConnection { _ in try await chat.emit("here") }
+            try await io.emit("nobody")
+            gone = [Self.isGone(io), Self.isGone(chat), Self.isGone(io.core.engine), Self.isGone(server)]
+        }
+        try await until { gone.allSatisfy { $0() } }
+    }
+
+    @Test func `a server ends when its handlers have, and cancels those that are late`() async throws {
+        let ended = Counter()
+        var settings = WebSocketServer.Configuration(port: 0)
+        settings.stopDeadline = .milliseconds(100)
+        var clients: [TestSupport.Client] = []
+        try await withSocketIO(settings: settings) { io, port in
+            io.onConnection { socket in
+                socket.onDisconnect { _ in
+                    do { try await Task.sleep(for: .seconds(3600)) } catch is CancellationError { ended.increment() }
+                }
+            }
+            clients = try await onThread { [try Poller(port: port).connection, try joined(port: port)] }
+            try await until { io.root.sockets.count == 2 }
+        }
+        #expect(ended.count == 2)
+        for client in clients { client.close() }
+    }
+
     /// How far a client gets before it is dropped.
     enum Stage: CaseIterable {
         case opened, polling, joined, posting, probing, upgraded, upgrading, webSocket, webSocketJoined, attaching
@@ -245,6 +315,7 @@ struct SocketIOServerTests {
         let server = try WebSocketServer(configuration: .init(port: 0))
         for change: (inout SocketIOServer.Configuration) -> Void in [
             { $0.path = "socket.io" }, { $0.path = "/" }, { $0.transports = [] }, { $0.maxPayloadBytes = 0 },
+            { $0.maxPayloadBytes = 1 << 30 },
             { $0.pingTimeout = .zero }, { $0.clientScript = "/no/such/file.js" },
         ] {
             var configuration = SocketIOServer.Configuration()

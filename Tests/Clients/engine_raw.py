@@ -36,6 +36,18 @@ class Exchange:
     def drop(self):
         self.socket.close()
 
+    def give_up(self):
+        """Says that no more will come, and waits until the server has closed for that."""
+        self.socket.shutdown(socket.SHUT_WR)
+        with self.socket:
+            while self.socket.recv(4096):
+                pass
+
+    def wait_until_asked_for(self):
+        """Waits until the server wants the content, which it was told to ask for."""
+        interim = b"HTTP/1.1 100 Continue\r\n\r\n"
+        assert self.socket.recv(len(interim), socket.MSG_WAITALL) == interim
+
     def is_silent(self, seconds):
         """Whether nothing comes for so long."""
         self.socket.settimeout(seconds)
@@ -77,6 +89,13 @@ class Poller:
 
     def start_post(self, body):
         return Exchange(self.port, "POST", self.target, body)
+
+    def start_unfinished_post(self):
+        """A POST that the server reads, and whose content never comes."""
+        headers = {"Content-Length": "100", "Expect": "100-continue"}
+        post = Exchange(self.port, "POST", self.target, headers=headers)
+        post.wait_until_asked_for()
+        return post
 
     def is_gone(self):
         return self.poll()[0] == 400

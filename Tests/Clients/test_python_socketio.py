@@ -55,8 +55,8 @@ def join_alone(request):
 class Client:
     """A client whose events wait to be asked for."""
 
-    def __init__(self, url, transports, namespaces=None, auth=None, **options):
-        self.io = socketio.Client(**{"reconnection": False, **options})
+    def __init__(self, url, transports, namespaces=None, auth=None, kind=socketio.Client, **options):
+        self.io = kind(**{"reconnection": False, **options})
         self.events = queue.Queue()
         self.io.on("*", lambda event, *arguments: self.events.put((event, *arguments)))
         self.io.on("*", lambda event, namespace, *arguments: self.events.put((event, *arguments)), namespace="*")
@@ -251,6 +251,54 @@ def test_a_client_comes_back_after_the_server_has_dropped_it(join, way):
     assert back.wait(PATIENCE)
     assert client.io.get_sid() != before
     assert client.ask("echo", "back") == "back"
+
+
+class Recovering(socketio.Client):
+    """A client that remembers by what it can go on, as the JavaScript one does."""
+
+    pid = None
+
+    def _handle_connect(self, namespace, data):
+        self.pid = data["pid"]
+        super()._handle_connect(namespace, data)
+
+
+@pytest.mark.parametrize("way", ["websocket", "upgrading"])
+def test_a_client_goes_on_where_it_was_when_the_server_dropped_it(way):
+    with Server("socketio-test-server", "--features", "--recovery", where=("127.0.0.1:0",)) as running:
+        url = f"http://127.0.0.1:{running.port}"
+        known, may_come_back, back = {}, threading.Event(), threading.Event()
+
+        def auth():
+            assert not known or may_come_back.wait(PATIENCE)
+            return known
+
+        speaker = Client(url, WAYS[way])
+        client = Client(url, WAYS[way], auth=auth, kind=Recovering, reconnection=True, reconnection_delay=0.01,
+                        reconnection_delay_max=0.02)
+        identity, pid = client.io.get_sid(), client.io.pid
+        assert client.ask("join", "room")
+        client.tell("remember", {"name": "lost"})
+        speaker.tell("say", "room", 0)
+        *event, offset = client.heard()
+        assert event == ["said", 0]
+        known.update(pid=pid, offset=offset)
+        client.io.on("connect", back.set)
+        client.tell("leave-me", True)
+        while {"name": "lost"} in speaker.ask("people"):
+            pass
+        for number in range(1, 4):
+            speaker.tell("say", "room", number)
+        assert speaker.ask("rooms") == []
+        may_come_back.set()
+        assert back.wait(PATIENCE)
+        assert [list(client.heard()[:2]) for _ in range(3)] == [["said", 1], ["said", 2], ["said", 3]]
+        assert (client.io.get_sid(), client.io.pid) == (identity, pid)
+        assert client.ask("whoami") == {"id": identity, "recovered": True}
+        assert client.ask("rooms") == ["room"]
+        assert client.ask("recall") == {"name": "lost"}
+        for end in [client, speaker]:
+            end.io.disconnect()
 
 
 # Around it

@@ -121,6 +121,8 @@ class Options(unittest.TestCase):
             ("takes no --depth", url, "-r", 10, "-d", 2),
             ("--deflate on random bytes", url, "--deflate"),
             ("--raw is for the mode echo", url.replace("ws", "wss"), "--raw"),
+            ("--socketio sends events of its own", url, "--socketio", "-s", 19),
+            ("--socketio sends events of its own", url, "--socketio", "-k", "json", "-s", 100),
             ("are for the modes that send", "idle", url, "-r", 5),
             ("are for wss:// URLs", url, "--insecure"),
             ("'Name: value' on one line", url, "-H", "nothing"),
@@ -131,8 +133,8 @@ class Options(unittest.TestCase):
     def test_help_names_every_option(self):
         status, out, _ = load("--help")
         self.assertEqual(status, 0)
-        for option in ("connections size content depth rate duration warmup messages deflate raw ca insecure header "
-                       "timeout pid json quiet help version").split():
+        for option in ("connections size content depth rate duration warmup messages deflate raw socketio ca insecure "
+                       "header timeout pid json quiet help version").split():
             self.assertIn(f"--{option}", out)
         self.assertLessEqual(max(map(len, out.splitlines())), 120)
 

@@ -8,6 +8,7 @@
 #include "apus/listener.h"
 #include "apus/loop.h"
 #include "apus/pair.h"
+#include "apus/publication.h"
 #include "apus/socket.h"
 #include "apus/statistics.h"
 #include "apus/tls.h"

@@ -150,8 +150,8 @@ bool apus__connection_is_taking(apus_connection *connection);
 /* Frees messages that nobody took. */
 void apus__connection_forget_messages(apus_connection *connection);
 
-/* Sends one whole frame of a topic, by the slow-consumer policy (send.c). */
-void apus__connection_share(apus_connection *connection, apus_buffer *frame);
+/* Sends whole frames of so many messages, by the slow-consumer policy (send.c). */
+void apus__connection_share(apus_connection *connection, apus_buffer *frames, size_t count);
 
 /* Ends all subscriptions (topic.c). */
 void apus__topic_unsubscribe_all(apus_connection *connection);

@@ -17,9 +17,10 @@ typedef struct variant {
 struct apus_publication {
     uint32_t references;
     apus_opcode opcode;
-    apus_buffer *frame; /* or frames, not compressed */
-    apus_buffer *payload;
-    uv_mutex_t lock; /* of the variants */
+    size_t count;         /* of messages */
+    apus_buffer *frame;   /* or frames, not compressed */
+    apus_buffer *payload; /* empty where there are several messages, which are not compressed */
+    uv_mutex_t lock;      /* of the variants */
     variant variants[APUS_WINDOW_BITS_MOST + 1];
 };
 
@@ -36,6 +37,7 @@ apus_publication *apus__publication_new(apus_buffer *frame, apus_opcode opcode, 
     if (len != 0)
         memcpy(publication->payload->data, data, len);
     publication->references = 1;
+    publication->count = 1;
     publication->opcode = opcode;
     publication->frame = apus_buffer_retain(frame);
     return publication;
@@ -47,13 +49,27 @@ free_publication:
     return NULL;
 }
 
-apus_publication *apus__publication_retain(apus_publication *publication)
+apus_publication *apus_publication_new(const apus_outgoing *messages, size_t count)
+{
+    apus_buffer *frames = apus__frames_new_all(messages, count);
+    if (frames == NULL)
+        return NULL;
+    bool is_one = count == 1;
+    apus_publication *publication = apus__publication_new(frames, messages[0].opcode, is_one ? messages[0].data : NULL,
+                                                          is_one ? messages[0].len : 0);
+    if (publication != NULL)
+        publication->count = count;
+    apus_buffer_release(frames);
+    return publication;
+}
+
+apus_publication *apus_publication_retain(apus_publication *publication)
 {
     __atomic_fetch_add(&publication->references, 1, __ATOMIC_RELAXED);
     return publication;
 }
 
-void apus__publication_release(apus_publication *publication)
+void apus_publication_release(apus_publication *publication)
 {
     if (__atomic_fetch_sub(&publication->references, 1, __ATOMIC_ACQ_REL) != 1)
         return;
@@ -78,7 +94,8 @@ static apus_buffer *compress(const apus_publication *publication, apus_endpoint 
     return apus__frames_new(publication->opcode, true, pool->buffer.data, pool->buffer.len);
 }
 
-apus_buffer *apus__publication_frame(apus_publication *publication, apus_connection *connection)
+/* What to send to this connection, now: compressed or as it is. */
+static apus_buffer *choose_frame(apus_publication *publication, apus_connection *connection)
 {
     apus_compression *compression = connection->session.compression;
     size_t len = publication->payload->len;
@@ -97,4 +114,9 @@ apus_buffer *apus__publication_frame(apus_publication *publication, apus_connect
         return publication->frame;
     apus_compression_restart(compression);
     return frame;
+}
+
+void apus_publication_send(apus_publication *publication, apus_connection *connection)
+{
+    apus__connection_share(connection, choose_frame(publication, connection), publication->count);
 }

@@ -230,26 +230,26 @@ static void share_fragments(apus_connection *connection, apus_buffer *frames)
         apus__backlog_move(connection);
 }
 
-void apus__connection_share(apus_connection *connection, apus_buffer *frame)
+void apus__connection_share(apus_connection *connection, apus_buffer *frames, size_t count)
 {
     if (APUS_UNLIKELY(!is_writable(connection)))
         return;
-    if (APUS_UNLIKELY(is_full(connection, apus__backlog_queued(connection), frame->len))) {
+    if (APUS_UNLIKELY(is_full(connection, apus__backlog_queued(connection), frames->len))) {
         if (connection->endpoint->config->slow_consumer == APUS_SLOW_CONSUMER_DROP)
             drop_message(connection);
         else
             close_slow(connection);
         return;
     }
-    APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
+    APUS_COUNT(connection->endpoint->statistics.messages_sent, count);
     if (APUS_UNLIKELY(connection->is_sending_parts))
-        apus__backlog_hold_share(connection, frame);
+        apus__backlog_hold_share(connection, frames);
     else if (APUS_UNLIKELY(apus__backlog_is_needed(connection)))
-        apus__backlog_share(connection, frame);
-    else if (APUS_UNLIKELY(frame->len > APUS_BACKLOG_WINDOW + APUS_FRAME_HEADER_SIZE))
-        share_fragments(connection, frame);
+        apus__backlog_share(connection, frames);
+    else if (APUS_UNLIKELY(frames->len > APUS_BACKLOG_WINDOW + APUS_FRAME_HEADER_SIZE))
+        share_fragments(connection, frames);
     else
-        apus__stream_share(&connection->stream, frame);
+        apus__stream_share(&connection->stream, frames);
 }
 
 /* Other messages go the long way round while there is one in parts. */

@@ -39,8 +39,8 @@ struct apus_subscription {
 typedef struct delivery {
     apus_topic *topic;
     apus_branch *branch;
-    apus_buffer *frame;
-    apus_publication *publication; /* NULL where no subscriber compresses */
+    apus_buffer *frame;            /* NULL where there is a publication */
+    apus_publication *publication; /* where some subscriber compresses, or there are several messages */
     uint64_t except;
     uint64_t number;
 } delivery;
@@ -175,8 +175,10 @@ static void deliver(apus_branch *branch, apus_buffer *frame, apus_publication *p
         apus_connection *connection = branch->subscriptions[i]->connection;
         if (connection->id == except || (is_late && branch->subscriptions[i]->since >= number))
             continue;
-        apus__connection_share(connection,
-                               publication == NULL ? frame : apus__publication_frame(publication, connection));
+        if (publication == NULL)
+            apus__connection_share(connection, frame, 1);
+        else
+            apus_publication_send(publication, connection);
     }
 }
 
@@ -185,7 +187,7 @@ static void on_delivery(void *argument)
     delivery *message = argument;
     deliver(message->branch, message->frame, message->publication, message->except, message->number);
     if (message->publication != NULL)
-        apus__publication_release(message->publication);
+        apus_publication_release(message->publication);
     apus_buffer_release(message->frame);
     apus_topic_release(message->topic);
     apus_free(message);
@@ -200,8 +202,8 @@ static int post(apus_topic *topic, apus_branch *branch, apus_buffer *frame, apus
     *message = (delivery){
         .topic = apus_topic_retain(topic),
         .branch = branch,
-        .frame = apus_buffer_retain(frame),
-        .publication = publication == NULL ? NULL : apus__publication_retain(publication),
+        .frame = frame == NULL ? NULL : apus_buffer_retain(frame),
+        .publication = publication == NULL ? NULL : apus_publication_retain(publication),
         .except = except,
         .number = number,
     };
@@ -209,19 +211,11 @@ static int post(apus_topic *topic, apus_branch *branch, apus_buffer *frame, apus
     return APUS_OK;
 }
 
-int apus_topic_publish(apus_topic *topic, apus_opcode opcode, const uint8_t *data, size_t len, uint64_t except)
+/* Sends either a frame or a publication to all loops that have subscribers. */
+static int send_to_all(apus_topic *topic, apus_buffer *frame, apus_publication *publication, uint64_t except)
 {
-    apus_buffer *frame = apus__frames_new(opcode, false, data, len);
-    if (frame == NULL)
-        return APUS_ENOMEM;
     int error = APUS_OK;
     uint64_t number = __atomic_add_fetch(&topic->published, 1, __ATOMIC_ACQ_REL);
-    apus_publication *publication = NULL;
-    /* Whoever subscribes and compresses from now on gets the message as it is, which is right as well. */
-    if (__atomic_load_n(&topic->is_compressed, __ATOMIC_RELAXED)) {
-        publication = apus__publication_new(frame, opcode, data, len);
-        error = publication == NULL ? APUS_ENOMEM : APUS_OK;
-    }
     for (size_t i = 0; i < topic->branch_count && error == APUS_OK; i++) {
         apus_branch *branch = &topic->branches[i];
         if (__atomic_load_n(&branch->count, __ATOMIC_RELAXED) == 0)
@@ -231,10 +225,32 @@ int apus_topic_publish(apus_topic *topic, apus_opcode opcode, const uint8_t *dat
         else
             error = post(topic, branch, frame, publication, except, number);
     }
-    if (publication != NULL)
-        apus__publication_release(publication);
-    apus_buffer_release(frame);
     return error;
+}
+
+int apus_topic_publish(apus_topic *topic, apus_opcode opcode, const uint8_t *data, size_t len, uint64_t except)
+{
+    apus_buffer *frame = apus__frames_new(opcode, false, data, len);
+    if (frame == NULL)
+        return APUS_ENOMEM;
+    /* Whoever subscribes and compresses from now on gets the message as it is, which is right as well. */
+    if (!__atomic_load_n(&topic->is_compressed, __ATOMIC_RELAXED)) {
+        int error = send_to_all(topic, frame, NULL, except);
+        apus_buffer_release(frame);
+        return error;
+    }
+    apus_publication *publication = apus__publication_new(frame, opcode, data, len);
+    apus_buffer_release(frame);
+    if (publication == NULL)
+        return APUS_ENOMEM;
+    int error = send_to_all(topic, NULL, publication, except);
+    apus_publication_release(publication);
+    return error;
+}
+
+int apus_topic_share(apus_topic *topic, apus_publication *publication, uint64_t except)
+{
+    return send_to_all(topic, NULL, publication, except);
 }
 
 size_t apus_topic_subscribers(const apus_topic *topic)

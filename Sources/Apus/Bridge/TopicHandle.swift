@@ -24,6 +24,12 @@ final class TopicHandle: Sendable {
         precondition(error == 0, "apus: memory is out while publishing")
     }
 
+    /// `apus_topic_share`
+    func share(_ publication: OpaquePointer, except: UInt64?) {
+        let error = apus_topic_share(pointer, publication, except ?? 0)
+        precondition(error == 0, "apus: memory is out while publishing")
+    }
+
     /// `apus_topic_subscribe`; on the connection's loop.
     func subscribe(_ socket: WebSocket) {
         guard let connection = socket.handle else { return }

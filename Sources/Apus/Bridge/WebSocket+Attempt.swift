@@ -49,26 +49,31 @@ extension WebSocket {
     /// On the loop: hands messages to the core that nothing may come between.
     func attemptAll(_ messages: [Message]) -> Attempt {
         guard let handle else { return .closed }
-        // One block of memory for all, because pointers into many strings live no longer than a call.
-        var block: [UInt8] = []
-        for message in messages {
-            switch message {
-            case .text(let text): block += text.utf8
-            case .binary(let bytes): block += bytes
-            }
+        return withOutgoing(messages) { Attempt(handle.sendAll($0)) }
+    }
+}
+
+/// Calls `body` with messages as C sees them.
+func withOutgoing<Result>(_ messages: [Message], _ body: ([apus_outgoing]) -> Result) -> Result {
+    // One block of memory for all, because pointers into many strings live no longer than a call.
+    var block: [UInt8] = []
+    for message in messages {
+        switch message {
+        case .text(let text): block += text.utf8
+        case .binary(let bytes): block += bytes
         }
-        return block.withUnsafeBufferPointer { block in
-            var start = 0
-            let outgoing = messages.map { message in
-                let (opcode, count) =
-                    switch message {
-                    case .text(let text): (APUS_OPCODE_TEXT, text.utf8.count)
-                    case .binary(let bytes): (APUS_OPCODE_BINARY, bytes.count)
-                    }
-                defer { start += count }
-                return apus_outgoing(data: block.baseAddress.map { $0 + start }, len: count, opcode: opcode)
-            }
-            return Attempt(handle.sendAll(outgoing))
+    }
+    return block.withUnsafeBufferPointer { block in
+        var start = 0
+        let outgoing = messages.map { message in
+            let (opcode, count) =
+                switch message {
+                case .text(let text): (APUS_OPCODE_TEXT, text.utf8.count)
+                case .binary(let bytes): (APUS_OPCODE_BINARY, bytes.count)
+                }
+            defer { start += count }
+            return apus_outgoing(data: block.baseAddress.map { $0 + start }, len: count, opcode: opcode)
         }
+        return body(outgoing)
     }
 }

@@ -7,8 +7,14 @@ package final class EngineServer: Sendable {
     package let configuration: EngineConfiguration
     let timers: Timers
     private let server: WebSocketServer
-    private let sessions = Mutex<[String: EngineSession]>([:])
+    private let state = Mutex(State())
     private let makeApplication: @Sendable (EngineSession) -> any EngineApplication
+
+    private struct State: Sendable {
+        var sessions: [String: EngineSession] = [:]
+        /// Why all sessions have ended, and those that come late do.
+        var end: EngineEnd?
+    }
 
     /// Makes an endpoint on a server, which is to give it its requests.
     package init(
@@ -21,25 +27,29 @@ package final class EngineServer: Sendable {
         timers = Timers(loop: server.loops[0])
     }
 
-    /// Ends all sessions and all timers.
+    /// Ends all sessions, those to come among them, and all timers. Who polls is still told, if they ask.
     package func close(_ reason: EngineEnd) {
+        state.withLock { $0.end = $0.end ?? reason }
         closeSessions(reason)
         timers.close()
     }
 
+    /// Forgets those that were closed, whom no poll will come for any more.
+    func forgetAll() { state.withLock { $0.sessions = [:] } }
+
     /// Ends all sessions.
     package func closeSessions(_ reason: EngineEnd) {
-        for session in sessions.withLock({ Array($0.values) }) { session.close(reason) }
+        for session in state.withLock({ Array($0.sessions.values) }) { session.close(reason) }
     }
 
     /// How many sessions there are.
-    package var sessionCount: Int { sessions.withLock { $0.count } }
+    package var sessionCount: Int { state.withLock { $0.sessions.count } }
 
     func forget(_ session: EngineSession) {
-        _ = sessions.withLock { $0.removeValue(forKey: session.id) }
+        _ = state.withLock { $0.sessions.removeValue(forKey: session.id) }
     }
 
-    private func session(_ id: String) -> EngineSession? { sessions.withLock { $0[id] } }
+    private func session(_ id: String) -> EngineSession? { state.withLock { $0.sessions[id] } }
 
     /// Whether a request is meant for this endpoint.
     package func owns(_ request: HTTPRequest) -> Bool {
@@ -194,8 +204,12 @@ extension EngineServer {
     private func makeSession(_ handshake: Handshake, id: String, webSocket: WebSocket?) -> EngineSession {
         let loop = EventLoop.current ?? server.loops[0]
         let session = EngineSession(engine: self, handshake: handshake, id: id, loop: loop, webSocket: webSocket)
-        sessions.withLock { $0[id] = session }
+        let end = state.withLock { state in
+            state.sessions[id] = session
+            return state.end
+        }
         session.begin(makeApplication(session))
+        if let end { session.close(end) }
         return session
     }
 

@@ -117,11 +117,18 @@ public struct Recovery: Hashable, Sendable {
     public var session: RecoveredSession
     /// In order.
     public var missed: [BroadcastPacket]
+    /// How much the memory had been given by then.
+    var count: UInt64?
 
     /// Says what there was, and is to be sent.
     public init(session: RecoveredSession, missed: [BroadcastPacket]) {
         self.session = session
         self.missed = missed
+    }
+
+    init(session: RecoveredSession, missed: [BroadcastPacket], count: UInt64) {
+        self.init(session: session, missed: missed)
+        self.count = count
     }
 }
 

@@ -43,7 +43,7 @@ public struct Broadcast: Sendable {
     /// How long ``emitWithAck(_:_:)`` waits; 20 s.
     public func timeout(_ timeout: Duration) -> Self { with { $0.timeout = timeout } }
 
-    /// Emits an event to each of them. Encoded once, and on WebSockets framed once for all.
+    /// Emits an event to each of them. Encoded once, and on WebSockets framed once for all, attachments too.
     ///
     /// Never waits for a client: one that is too slow to take what is sent to all is disconnected
     /// (`WebSocketServer.Configuration.slowConsumerPolicy`).

@@ -5,6 +5,7 @@ import Synchronization
 final class Client: Sendable {
     let session: EngineSession
     let server: SocketIOServer
+    private static let maxLeft = 64
     private let state = Mutex(State())
 
     private struct State: Sendable {
@@ -14,6 +15,8 @@ final class Client: Sendable {
         var connecting: Set<String> = []
         /// Namespaces that the server has thrown it out of; what it sent before it knew is no error.
         var left: Set<String> = []
+        /// Whether it has ever been in a namespace.
+        var hasJoined = false
         var end: DisconnectReason?
         /// Bytes of events that no handler has dealt with yet.
         var unhandledBytes = 0
@@ -23,7 +26,7 @@ final class Client: Sendable {
     init(_ session: EngineSession, _ server: SocketIOServer) {
         self.session = session
         self.server = server
-        session.engine.timers.schedule(at: .now + server.configuration.connectTimeout) { [weak self] in
+        session.engine.timers.schedule(at: .now + server.core.configuration.connectTimeout) { [weak self] in
             self?.closeIfIdle()
         }
     }
@@ -32,7 +35,7 @@ final class Client: Sendable {
     var loop: EventLoop { session.webSocket?.eventLoop ?? session.loop }
 
     private func closeIfIdle() {
-        let isIdle = state.withLock { $0.sockets.isEmpty && $0.connecting.isEmpty && $0.left.isEmpty }
+        let isIdle = state.withLock { !$0.hasJoined && $0.connecting.isEmpty }
         if isIdle { session.close(.forcedClose) }
     }
 
@@ -42,9 +45,13 @@ final class Client: Sendable {
         session.close(.forcedClose)
     }
 
-    func left(_ namespace: String) {
+    /// It has left a namespace, of itself or because the server threw it out.
+    func left(_ namespace: String, isThrownOut: Bool) {
         state.withLock { state in
             state.sockets[namespace] = nil
+            guard isThrownOut else { return }
+            // With names of the client's own choice it could make this grow; it loses no more than our patience.
+            if state.left.count == Self.maxLeft { state.left = [] }
             state.left.insert(namespace)
         }
     }
@@ -77,7 +84,7 @@ extension Client: EngineApplication {
             if !state.withLock({ $0.left.contains(packet.namespace) }) { session.close(.forcedClose) }
             return
         }
-        connect(to: packet.namespace, auth: packet.data ?? .object(JSON.Object()))
+        connect(to: packet.namespace, auth: packet.data ?? .object(JSON.Object()), size: size)
     }
 
     func upgraded(to webSocket: WebSocket) {
@@ -91,15 +98,21 @@ extension Client: EngineApplication {
 
 /// Joining namespaces.
 extension Client {
-    private func connect(to name: String, auth: JSON) {
+    private func connect(to name: String, auth: JSON, size: Int) {
         guard state.withLock({ $0.connecting.insert(name).inserted }) else { return session.close(.forcedClose) }
-        Task(executorPreference: loop) { await self.decide(on: name, auth) }
+        // It counts as an event does: who asks for many namespaces waits for those before.
+        began(size)
+        server.core.work.run(on: loop) {
+            await self.decide(on: name, auth)
+            self.ended(size)
+        }
     }
 
     private func decide(on name: String, _ auth: JSON) async {
         guard let namespace = await server.namespace(for: name, auth) else {
             return refuse(name, SocketIOError(.invalidNamespace, "Invalid namespace"))
         }
+        defer { namespace.clientCame() }
         let recovered = namespace.recovery(by: auth)
         let socket = Socket(self, in: namespace, auth: auth, recovered: recovered?.session)
         do {
@@ -112,19 +125,20 @@ extension Client {
             socket.forgetHandlers()
             return refuse(name, .refused("The connection was refused"))
         }
+        socket.holdWork()
         let isOpen = state.withLock { state in
             state.connecting.remove(name)
             guard state.end == nil else { return false }
             state.sockets[name] = socket
+            state.hasJoined = true
             state.left.remove(name)
             return true
         }
-        if isOpen { welcome(socket, recovered) } else { socket.forgetHandlers() }
+        if isOpen { welcome(socket, recovered) } else { socket.dropWork() }
     }
 
     private func welcome(_ socket: Socket, _ recovered: Recovery?) {
         socket.namespace.remember(socket)
-        socket.holdWork()
         socket.namespace.adapter.add(socket, recovered)
         socket.startWork()
         // The session may have ended, or moved, before the adapter knew the socket.
@@ -150,7 +164,7 @@ extension Client {
     func ended(_ size: Int) {
         let waiters = state.withLock { state -> [UnsafeContinuation<Void, Never>] in
             state.unhandledBytes -= size
-            guard state.unhandledBytes <= server.configuration.maxUnhandledBytes / 2 else { return [] }
+            guard state.unhandledBytes <= server.core.configuration.maxUnhandledBytes / 2 else { return [] }
             defer { state.waiters = [] }
             return state.waiters
         }
@@ -170,6 +184,6 @@ extension Client {
     }
 
     private func isFull(_ state: borrowing State) -> Bool {
-        state.end == nil && state.unhandledBytes > server.configuration.maxUnhandledBytes
+        state.end == nil && state.unhandledBytes > server.core.configuration.maxUnhandledBytes
     }
 }

@@ -7,7 +7,9 @@ import Synchronization
 /// poll get it in their queues. One lock holds who is where, and a broadcast is handed out under it: what goes by the
 /// topic and what goes by queues has one order for every client, even while it moves from the one to the other.
 public final class InMemoryAdapter: Adapter {
-    private let namespace: Namespace
+    private let name: String
+    /// Not the namespace, which holds the adapter.
+    private let core: ServerCore
     private let state: Mutex<State>
 
     /// A room, or the whole namespace.
@@ -34,9 +36,10 @@ public final class InMemoryAdapter: Adapter {
 
     /// The adapter of a namespace.
     public init(_ namespace: Namespace) {
-        self.namespace = namespace
-        let everybody = Room(topic: namespace.server.server.makeTopic(namespace.name))
-        let memory = namespace.server.configuration.recovery.map(RecoveryMemory.init)
+        name = namespace.name
+        core = namespace.core
+        let everybody = Room(topic: core.server.makeTopic(name))
+        let memory = core.configuration.recovery.map(RecoveryMemory.init)
         state = Mutex(State(everybody: everybody, memory: memory))
     }
 }
@@ -53,7 +56,10 @@ extension InMemoryAdapter {
             for room in rooms { enter(room, socket.id, &state) }
             // Nothing that is broadcast may come before it, and nothing may be missed behind it.
             socket.client.session.post(socket.welcomePacket.encoded())
-            for packet in recovery?.missed ?? [] { socket.client.session.post(packet.packet.encoded()) }
+            guard let recovery else { return }
+            // Middlewares may have taken their time since it was given back.
+            let missed = recovery.missed + (state.memory?.missed(since: recovery) ?? [])
+            for packet in missed { socket.client.session.post(packet.packet.encoded()) }
         }
     }
 
@@ -101,7 +107,7 @@ extension InMemoryAdapter {
     private func enter(_ name: String, _ id: String, _ state: inout State) {
         // Its own room holds nobody else, so it needs none.
         guard name != id else { return }
-        var room = state.rooms[name] ?? Room(topic: namespace.server.server.makeTopic(name))
+        var room = state.rooms[name] ?? Room(topic: core.server.makeTopic(name))
         if room.members.insert(id).inserted { room.apart.insert(id) }
         state.rooms[name] = room
     }
@@ -161,44 +167,41 @@ extension InMemoryAdapter {
 
     /// In no order.
     private func members(_ audience: Audience, _ state: borrowing State) -> [Member] {
-        var candidates = Set<String>()
-        if audience.rooms.isEmpty { candidates = state.everybody.members }
-        for room in audience.rooms {
-            if let room = state.rooms[room] { candidates.formUnion(room.members) }
-            if state.members[room] != nil { candidates.insert(room) }
-        }
+        let left = ids(in: audience.except, state)
+        if audience.rooms.isEmpty { return state.members.values.filter { !left.contains($0.socket.id) } }
         var members: [Member] = []
-        for id in candidates {
-            guard let member = state.members[id], audience.except.isDisjoint(with: member.rooms) else { continue }
-            members.append(member)
+        for id in ids(in: audience.rooms, state) where !left.contains(id) {
+            if let member = state.members[id] { members.append(member) }
         }
         return members
+    }
+
+    /// The clients in any of these rooms.
+    private func ids(in rooms: Set<String>, _ state: borrowing State) -> Set<String> {
+        var ids = Set<String>()
+        for room in rooms {
+            if let room = state.rooms[room] { ids.formUnion(room.members) }
+            if state.members[room] != nil { ids.insert(room) }
+        }
+        return ids
     }
 }
 
 /// Sending.
 extension InMemoryAdapter {
-    /// Sends a packet to all of an audience; one for a whole room, or for all, by a topic.
+    /// Sends a packet to all of an audience: by a topic where it is for a whole room, or for all.
     public func broadcast(_ packet: BroadcastPacket, to audience: Audience) async throws {
         try state.withLock { state in
             var packet = packet.packet
             if !audience.isVolatile { state.memory?.record(&packet, to: audience) }
             let messages = try packet.checked()
-            if case .text(let text)? = messages.first, messages.count == 1, publish(text, to: audience, state) {
-                return
-            }
-            for member in members(audience, state) {
-                if audience.isVolatile {
-                    member.socket.client.session.postIfWritable(messages)
-                } else {
-                    member.socket.client.session.post(messages)
-                }
-            }
+            if publish(messages, to: audience, state) { return }
+            Self.send(messages, to: members(audience, state), isVolatile: audience.isVolatile)
         }
     }
 
     /// Publishes on a topic, if the audience is one room, or all, and at most one WebSocket in it is left out.
-    private func publish(_ text: String, to audience: Audience, _ state: borrowing State) -> Bool {
+    private func publish(_ messages: [Message], to audience: Audience, _ state: borrowing State) -> Bool {
         guard !audience.isVolatile, let room = room(audience, state) else { return false }
         var excepted: WebSocket?
         for name in audience.except {
@@ -208,11 +211,44 @@ extension InMemoryAdapter {
             guard excepted == nil else { return false }
             excepted = webSocket
         }
-        room.topic.publish(text, except: excepted)
+        if case .text(let text)? = messages.first, messages.count == 1 {
+            room.topic.publish(text, except: excepted)
+        } else {
+            Publication(messages).publish(on: room.topic, except: excepted)
+        }
         for id in room.apart where !audience.except.contains(id) {
-            state.members[id]?.socket.client.session.post([.text(text)])
+            state.members[id]?.socket.client.session.post(messages)
         }
         return true
+    }
+
+    /// Sends to clients one by one: framed once for those who hear topics, and on their loops, as a topic does it.
+    private static func send(_ messages: [Message], to members: [Member], isVolatile: Bool) {
+        var listeners: [(loop: EventLoop, webSockets: [WebSocket])] = []
+        for member in members {
+            if let webSocket = member.webSocket {
+                let loop = webSocket.eventLoop
+                if let index = listeners.firstIndex(where: { $0.loop === loop }) {
+                    listeners[index].webSockets.append(webSocket)
+                } else {
+                    listeners.append((loop, [webSocket]))
+                }
+            } else if isVolatile {
+                member.socket.client.session.postIfWritable(messages)
+            } else {
+                member.socket.client.session.post(messages)
+            }
+        }
+        guard !listeners.isEmpty else { return }
+        let publication = Publication(messages)
+        for (loop, webSockets) in listeners {
+            let send: @Sendable () -> Void = {
+                for webSocket in webSockets where !isVolatile || webSocket.queuedBytes == 0 {
+                    publication.send(to: webSocket)
+                }
+            }
+            if loop.isCurrent { send() } else { loop.post(send) }
+        }
     }
 
     private func room(_ audience: Audience, _ state: borrowing State) -> Room? {
@@ -226,16 +262,15 @@ extension InMemoryAdapter {
         _ packet: BroadcastPacket, to audience: Audience, timeout: Duration,
         acknowledgement body: @escaping @Sendable (Result<[JSON], any Error>) -> Void
     ) async throws -> Int {
-        let id = namespace.nextID()
+        let id = core.nextID()
         var packet = packet.packet
         packet.id = id
         let messages = try packet.checked()
-        let sockets = state.withLock { state -> [Socket] in members(audience, state).map(\.socket) }
-        for socket in sockets {
-            socket.expectAcknowledgement(id, body)
-            socket.client.session.post(messages)
-        }
-        namespace.server.engine.timers.schedule(at: .now + timeout) {
+        let members = state.withLock { state -> [Member] in self.members(audience, state) }
+        let sockets = members.map(\.socket)
+        for socket in sockets { socket.expectAcknowledgement(id, body) }
+        Self.send(messages, to: members, isVolatile: audience.isVolatile)
+        core.engine.timers.schedule(at: .now + timeout) {
             for socket in sockets { socket.giveUp(id, SocketIOError.timedOut) }
         }
         return sockets.count
@@ -247,7 +282,7 @@ extension InMemoryAdapter {
         return members.map { member in
             RemoteSocket(
                 id: member.socket.id, rooms: member.rooms, data: member.socket.data,
-                handshake: member.socket.handshake, namespace: namespace)
+                handshake: member.socket.handshake, namespace: member.socket.namespace)
         }
     }
 
@@ -263,7 +298,7 @@ extension InMemoryAdapter {
     /// Gives a packet its place among those that are remembered, where any are.
     public func recorded(_ packet: BroadcastPacket, to audience: Audience) -> BroadcastPacket {
         // Without this there is nothing to remember, and no need to lock.
-        guard namespace.server.configuration.recovery != nil else { return packet }
+        guard core.configuration.recovery != nil else { return packet }
         return state.withLock { state in
             var packet = packet
             state.memory?.record(&packet.packet, to: audience)

@@ -10,10 +10,9 @@ public final class Namespace: Sendable {
 
     /// Its name, with a slash in front.
     public let name: String
-    let server: SocketIOServer
+    let core: ServerCore
     /// The one that it was made by; see ``SocketIOServer/of(where:)``.
     private let parent: DynamicNamespace?
-    private let ids = Atomic(0)
     private let state = Mutex(State())
 
     private struct State: Sendable {
@@ -21,22 +20,32 @@ public final class Namespace: Sendable {
         var sockets: [String: Socket] = [:]
         var middlewares: [Middleware] = []
         var connectionHandlers: [ConnectionHandler] = []
+        /// Whether the server has ended.
+        var isOver = false
     }
 
-    init(_ name: String, of server: SocketIOServer, parent: DynamicNamespace? = nil) {
+    init(_ name: String, in core: ServerCore, parent: DynamicNamespace? = nil) {
         self.name = name
-        self.server = server
+        self.core = core
         self.parent = parent
     }
 
     /// Where its clients and rooms are kept.
     public var adapter: any Adapter {
         if let adapter = state.withLock({ $0.adapter }) { return adapter }
-        let new = server.configuration.makeAdapter(self)
+        let new = core.configuration.makeAdapter(self)
         return state.withLock { state in
             let adapter = state.adapter ?? new
-            state.adapter = adapter
+            if !state.isOver { state.adapter = adapter }
             return adapter
+        }
+    }
+
+    /// Lets go of all that may hold us in turn.
+    func forgetHandlers() {
+        state.withLock { state in
+            state = State()
+            state.isOver = true
         }
     }
 
@@ -45,7 +54,7 @@ public final class Namespace: Sendable {
     /// It is the place to register handlers for the client's events, which wait until it has returned. Where it
     /// throws, that is logged, and the client stays connected.
     public func onConnection(_ handler: @escaping ConnectionHandler) {
-        state.withLock { $0.connectionHandlers.append(handler) }
+        state.withLock { if !$0.isOver { $0.connectionHandlers.append(handler) } }
     }
 
     /// Lets `middleware` decide on every client that wants to connect, behind those before it.
@@ -53,7 +62,9 @@ public final class Namespace: Sendable {
     /// Throwing refuses the client, which gets a `connect_error`: with the words and the data of a
     /// ``SocketIOError/refused(_:data:)``, or with no more than that it was refused, for any other error, which is
     /// logged.
-    public func use(_ middleware: @escaping Middleware) { state.withLock { $0.middlewares.append(middleware) } }
+    public func use(_ middleware: @escaping Middleware) {
+        state.withLock { if !$0.isOver { $0.middlewares.append(middleware) } }
+    }
 
     /// The clients that are connected to it, by ``Socket/id``; of this process only.
     public var sockets: [String: Socket] { state.withLock { $0.sockets } }
@@ -63,7 +74,7 @@ public final class Namespace: Sendable {
     }
 
     func admit(_ socket: Socket) async throws {
-        if socket.isRecovered, server.configuration.recovery?.skipsMiddlewares == true { return }
+        if socket.isRecovered, core.configuration.recovery?.skipsMiddlewares == true { return }
         for middleware in (parent?.middlewares ?? []) + state.withLock({ $0.middlewares }) {
             try await middleware(socket)
         }
@@ -81,11 +92,12 @@ public final class Namespace: Sendable {
 
     var isEmpty: Bool { state.withLock { $0.sockets.isEmpty } }
 
-    func nextID() -> Int { ids.add(1, ordering: .relaxed).oldValue }
+    /// A client that was on its way is with us, or was refused.
+    func clientCame() { parent?.clientCame(to: self) }
 
     /// What a client that names what it had can go on with.
     func recovery(by auth: JSON) -> Recovery? {
-        guard server.configuration.recovery != nil, let privateID = auth["pid"]?.string,
+        guard core.configuration.recovery != nil, let privateID = auth["pid"]?.string,
             let offset = auth["offset"]?.string
         else { return nil }
         return adapter.restore(privateID: privateID, offset: offset)
@@ -145,7 +157,7 @@ public final class DynamicNamespace: Sendable {
     /// Whether a namespace of this name may be made, for a client with this auth object.
     public typealias Predicate = @Sendable @concurrent (_ name: String, _ auth: JSON) async throws -> Bool
 
-    private let server: SocketIOServer
+    private let core: ServerCore
     let predicate: Predicate
     private let state = Mutex(State())
 
@@ -153,10 +165,14 @@ public final class DynamicNamespace: Sendable {
         var middlewares: [Namespace.Middleware] = []
         var connectionHandlers: [Namespace.ConnectionHandler] = []
         var children: [String: Namespace] = [:]
+        /// Clients on their way to a child, which is not to go meanwhile.
+        var expected: [String: Int] = [:]
+        /// Whether the server has ended.
+        var isOver = false
     }
 
-    init(_ server: SocketIOServer, _ predicate: @escaping Predicate) {
-        self.server = server
+    init(_ core: ServerCore, _ predicate: @escaping Predicate) {
+        self.core = core
         self.predicate = predicate
     }
 
@@ -165,12 +181,12 @@ public final class DynamicNamespace: Sendable {
 
     /// Calls `handler` with every client of any of the namespaces; as ``Namespace/onConnection(_:)``.
     public func onConnection(_ handler: @escaping Namespace.ConnectionHandler) {
-        state.withLock { $0.connectionHandlers.append(handler) }
+        state.withLock { if !$0.isOver { $0.connectionHandlers.append(handler) } }
     }
 
     /// Lets `middleware` decide on every client of any of the namespaces; as ``Namespace/use(_:)``.
     public func use(_ middleware: @escaping Namespace.Middleware) {
-        state.withLock { $0.middlewares.append(middleware) }
+        state.withLock { if !$0.isOver { $0.middlewares.append(middleware) } }
     }
 
     /// Those that were made, by name.
@@ -181,19 +197,47 @@ public final class DynamicNamespace: Sendable {
         for child in children.values { try await child.emit(event, repeat each values) }
     }
 
-    func child(_ name: String) -> Namespace {
+    /// The child of that name, for a client that is on its way to it until ``Namespace/clientCame()``.
+    func expectClient(in name: String, orMake makes: Bool = false) -> Namespace? {
         state.withLock { state in
-            if let child = state.children[name] { return child }
-            let child = Namespace(name, of: server, parent: self)
+            guard let child = state.children[name] ?? (makes ? Namespace(name, in: core, parent: self) : nil) else {
+                return nil
+            }
             state.children[name] = child
+            state.expected[name, default: 0] += 1
             return child
         }
     }
 
-    func forget(_ child: Namespace) {
-        guard server.configuration.forgetsEmptyNamespaces else { return }
+    func clientCame(to child: Namespace) {
         state.withLock { state in
-            if child.isEmpty { state.children[child.name] = nil }
+            let left = (state.expected[child.name] ?? 1) - 1
+            state.expected[child.name] = left == 0 ? nil : left
         }
+        if child.isEmpty { forget(child) }
+    }
+
+    func forget(_ child: Namespace) {
+        guard core.configuration.forgetsEmptyNamespaces else { return }
+        let isForgotten = state.withLock { state in
+            guard state.children[child.name] === child, state.expected[child.name] == nil, child.isEmpty else {
+                return false
+            }
+            state.children[child.name] = nil
+            return true
+        }
+        if isForgotten { child.forgetHandlers() }
+    }
+
+    /// Lets go of all that may hold us in turn.
+    func forgetHandlers() {
+        let children = state.withLock { state in
+            defer {
+                state = State()
+                state.isOver = true
+            }
+            return state.children.values
+        }
+        for child in children { child.forgetHandlers() }
     }
 }

@@ -58,6 +58,15 @@ struct RecoveryMemory: Sendable {
         else { return nil }
         let rooms = lost.session.rooms.union([lost.session.id])
         let missed = sent[(index + 1)...].filter { $0.audience.includes(rooms) }
-        return Recovery(session: lost.session, missed: missed.map { BroadcastPacket($0.packet) })
+        return Recovery(
+            session: lost.session, missed: missed.map { BroadcastPacket($0.packet) }, count: count)
+    }
+
+    /// What was sent to one who comes back since it was given back what there was.
+    func missed(since recovery: Recovery) -> [BroadcastPacket] {
+        guard let start = recovery.count, count > start else { return [] }
+        let rooms = recovery.session.rooms.union([recovery.session.id])
+        let late = sent.suffix(Int(clamping: count - start)).filter { $0.audience.includes(rooms) }
+        return late.map { BroadcastPacket($0.packet) }
     }
 }

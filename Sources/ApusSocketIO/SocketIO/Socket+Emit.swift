@@ -38,7 +38,7 @@ extension Socket {
     }
 
     func emitWithAck(_ event: String, _ arguments: [JSON], timeout: Duration?) async throws -> [JSON] {
-        let id = namespace.nextID()
+        let id = namespace.core.nextID()
         let messages = try SocketPacket.event(event, arguments, namespace: namespace.name, id: id).checked()
         let wait = AcknowledgementWait()
         return try await withTaskCancellationHandler {

@@ -94,7 +94,7 @@ extension Socket {
             guard let id = packet.id, let arguments = packet.data?.array else { return }
             state.withLock { $0.acknowledgements.removeValue(forKey: id) }?(.success(arguments))
         case .disconnect:
-            client.left(namespace.name)
+            client.left(namespace.name, isThrownOut: false)
             ends(.clientNamespaceDisconnect)
         case .connect, .connectError: client.session.close(.forcedClose)
         }
@@ -111,14 +111,40 @@ extension Socket {
 
     /// The connection's handlers come first, but not before the client has heard that it is connected.
     func holdWork() {
+        let number = namespace.core.work.begin { self.cancelWork() }
         state.withLock { state in
+            state.runs = number
             state.work = [.connection]
             state.isWorking = true
         }
     }
 
+    /// Ends what ``holdWork()`` began, for a client that left before it was connected.
+    func dropWork() {
+        forgetHandlers()
+        endWork()
+    }
+
+    private func endWork() {
+        if let number = state.withLock({ $0.runs }) { namespace.core.work.end(number) }
+    }
+
     func startWork() {
-        Task(executorPreference: client.loop) { await self.doWork() }
+        let worker = Task(executorPreference: client.loop) { await self.doWork() }
+        let isCancelled = state.withLock { state in
+            state.worker = worker
+            return state.isCancelled
+        }
+        if isCancelled { worker.cancel() }
+    }
+
+    /// Cancels its handlers, those to come among them.
+    private func cancelWork() {
+        let worker = state.withLock { state in
+            state.isCancelled = true
+            return state.worker
+        }
+        worker?.cancel()
     }
 
     private func doWork() async {
@@ -145,6 +171,7 @@ extension Socket {
             let handlers = state.withLock { $0.disconnectingHandlers + $0.disconnectHandlers }
             for handler in handlers { await attempt("disconnect") { try await handler(reason) } }
             forgetHandlers()
+            endWork()
         }
     }
 

@@ -36,6 +36,12 @@ public final class Socket: Sendable {
         var acknowledgements: [Int: @Sendable (Result<[JSON], any Error>) -> Void] = [:]
         var work: [Work] = []
         var isWorking = false
+        /// What works at present, or did last.
+        var worker: Task<Void, Never>?
+        /// Its place in ``RunningWork``, for as long as it may have work.
+        var runs: Int?
+        /// Whether its handlers are to hurry.
+        var isCancelled = false
     }
 
     /// What is to be done in order.
@@ -52,7 +58,7 @@ public final class Socket: Sendable {
         isRecovered = recovered != nil
         id = recovered?.id ?? EngineServer.makeID()
         privateID =
-            recovered?.privateID ?? (namespace.server.configuration.recovery == nil ? nil : EngineServer.makeID())
+            recovered?.privateID ?? (namespace.core.configuration.recovery == nil ? nil : EngineServer.makeID())
         var state = State()
         if let recovered { state.data = recovered.data }
         self.state = Mutex(state)
@@ -71,7 +77,7 @@ public final class Socket: Sendable {
     /// What the packets travel by at present.
     public var transport: Transport { client.session.webSocket == nil ? .polling : .webSocket }
 
-    var logger: Logger { namespace.server.logger }
+    var logger: Logger { namespace.core.logger }
 }
 
 /// Rooms.
@@ -116,7 +122,7 @@ extension Socket {
     public func disconnect(close: Bool = false) {
         if close { return client.disconnect() }
         guard ends(.serverNamespaceDisconnect) else { return }
-        client.left(namespace.name)
+        client.left(namespace.name, isThrownOut: true)
         client.session.post(SocketPacket(kind: .disconnect, namespace: namespace.name).encoded())
     }
 

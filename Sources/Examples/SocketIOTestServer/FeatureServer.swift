@@ -44,6 +44,7 @@ enum FeatureServer {
     private static func exchange(_ socket: Socket, _ io: SocketIOServer) {
         socket.on("echo") { (event: SocketEvent) in try await event.acknowledge(arguments: event.arguments) }
         socket.on("back") { (event: SocketEvent) in try await socket.emit("back", arguments: event.arguments) }
+        for name in ["message", "broadcast"] { load(socket, io, name) }
         socket.on("sum") { (numbers: [Int], scale: Int?) -> Int in numbers.reduce(0, +) * (scale ?? 1) }
         socket.on("size") { (bytes: [UInt8]) -> Int in bytes.count }
         socket.on("throw") { throw Deliberate() }
@@ -64,6 +65,17 @@ enum FeatureServer {
         }
         socket.on("announce") { (text: String) in try await io.emit("said", text) }
         socket.on("volatile") { (text: String) in try await socket.volatile.emit("maybe", text) }
+    }
+
+    /// What `apus-load --socketio` sends, and expects back: from `message` by itself, from `broadcast` by all.
+    private static func load(_ socket: Socket, _ io: SocketIOServer, _ name: String) {
+        socket.on(name) { (event: SocketEvent) in
+            if name == "message" {
+                try await socket.emit(name, arguments: event.arguments)
+            } else {
+                try await io.root.everybody.emit(name, arguments: event.arguments)
+            }
+        }
     }
 
     /// Rooms.

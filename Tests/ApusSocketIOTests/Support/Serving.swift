@@ -6,9 +6,10 @@ import TestSupport
 
 /// Runs a Socket.IO server on two loops while `body` talks to it; then stops it, and waits for its end.
 func withSocketIO(
-    _ configuration: SocketIOServer.Configuration = .init(), _ body: (SocketIOServer, Int) async throws -> Void
+    _ configuration: SocketIOServer.Configuration = .init(),
+    settings: WebSocketServer.Configuration = .init(port: 0), _ body: (SocketIOServer, Int) async throws -> Void
 ) async throws {
-    var settings = WebSocketServer.Configuration(port: 0)
+    var settings = settings
     settings.threads = 2
     settings.shutdownSignals = []
     let silent = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }

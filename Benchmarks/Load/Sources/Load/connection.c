@@ -224,6 +224,20 @@ static void opened(load_run *run, load_connection *connection, size_t head_len)
     load_opening_free(opening);
 }
 
+/* Joins a namespace of Socket.IO behind the handshake; returns the end of the server's two packets, 0 before it. */
+static size_t join(load_run *run, load_connection *connection, size_t head_len)
+{
+    static const uint8_t connect[] = {0x81, 0x82, 0,   0,
+                                      0,    0,    '4', '0'}; /* a key of zeros leaves the bytes as they are */
+    load_opening *opening = connection->opening;
+    if (strncmp(opening->head, "HTTP/1.1 101", 12) != 0)
+        return head_len;
+    if (!opening->has_joined && load_transport_write(connection, connect, sizeof connect) != sizeof connect)
+        fail_connection(run, connection, "the server hung up before a namespace was joined");
+    opening->has_joined = true;
+    return load_opening_frames_end(opening, head_len, 2);
+}
+
 static void shake(load_run *run, load_connection *connection)
 {
     load_opening *opening = connection->opening;
@@ -248,6 +262,8 @@ static void shake(load_run *run, load_connection *connection)
     }
     opening->head_len += (size_t)count;
     size_t head_len = load_opening_head_len(opening);
+    if (head_len != 0 && run->options->is_socketio)
+        head_len = join(run, connection, head_len);
     if (head_len != 0)
         opened(run, connection, head_len);
     else if (opening->head_len == LOAD_MOST_HEAD)

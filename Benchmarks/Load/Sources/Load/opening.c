@@ -48,6 +48,7 @@ load_opening *load_opening_new(load_run *run)
     if (opening == NULL)
         return NULL;
     opening->request_sent = opening->head_len = 0;
+    opening->has_joined = false;
     make_key(run, opening->key);
     opening->request_len = (size_t)write_request(run->options, opening->key, NULL, 0);
     opening->request = malloc(opening->request_len + 1);
@@ -71,6 +72,22 @@ size_t load_opening_head_len(const load_opening *opening)
 {
     const char *end = memmem(opening->head, opening->head_len, "\r\n\r\n", 4);
     return end == NULL ? 0 : (size_t)(end + 4 - opening->head);
+}
+
+size_t load_opening_frames_end(const load_opening *opening, size_t head_len, size_t count)
+{
+    const uint8_t *data = (const uint8_t *)opening->head;
+    size_t end = head_len;
+    for (; count > 0; count--) {
+        if (opening->head_len < end + 4)
+            return 0;
+        bool is_long = data[end + 1] == 126;
+        size_t len = is_long ? (size_t)data[end + 2] << 8 | data[end + 3] : data[end + 1];
+        end += (is_long ? 4 : 2) + len;
+        if (len > 126 * 256 || opening->head_len < end)
+            return 0;
+    }
+    return end;
 }
 
 /* Copies a header's value; false where the head has none of that name. */

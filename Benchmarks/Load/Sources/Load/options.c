@@ -9,10 +9,11 @@
 #define MOST_CONNECTIONS 1000000
 #define MOST_DEPTH 4096
 #define MOST_SIZE (UINT64_C(64) << 20)
+#define LEAST_SOCKETIO 20 /* the frame of an event, and a little */
 #define MOST_SECONDS 86400
 #define MOST_COUNT UINT64_C(1000000000000)
 
-enum { OPTION_DEFLATE = 256, OPTION_RAW, OPTION_CA, OPTION_INSECURE, OPTION_TIMEOUT, OPTION_VERSION };
+enum { OPTION_DEFLATE = 256, OPTION_RAW, OPTION_SOCKETIO, OPTION_CA, OPTION_INSECURE, OPTION_TIMEOUT, OPTION_VERSION };
 
 const char *const load_mode_names[] = {
     [LOAD_MODE_ECHO] = "echo",
@@ -33,6 +34,7 @@ static const struct option known[] = {
     {"messages", required_argument, NULL, 'n'},
     {"deflate", no_argument, NULL, OPTION_DEFLATE},
     {"raw", no_argument, NULL, OPTION_RAW},
+    {"socketio", no_argument, NULL, OPTION_SOCKETIO},
     {"ca", required_argument, NULL, OPTION_CA},
     {"insecure", no_argument, NULL, OPTION_INSECURE},
     {"header", required_argument, NULL, 'H'},
@@ -172,6 +174,9 @@ static void take_option(parser *parser, int option, const char *text)
     case OPTION_RAW:
         out->is_raw = true;
         break;
+    case OPTION_SOCKETIO:
+        out->is_socketio = true;
+        break;
     case OPTION_CA:
         out->ca = text;
         break;
@@ -270,6 +275,9 @@ static void check(parser *parser)
         fault(parser, "--raw is for the mode echo, without TLS and --deflate");
     if (out->is_deflate && out->content == LOAD_CONTENT_BINARY)
         fault(parser, "--deflate on random bytes measures nothing: choose --content json, say");
+    if (out->is_socketio && (out->is_raw || out->content != LOAD_CONTENT_BINARY || out->size < LEAST_SOCKETIO))
+        fault(parser, "--socketio sends events of its own, of at least %d bytes: it takes no --content, and no --raw",
+              LEAST_SOCKETIO);
     if (!out->is_tls && (out->ca != NULL || out->is_insecure))
         fault(parser, "--ca and --insecure are for wss:// URLs");
 }
@@ -294,6 +302,10 @@ load_parsed load_options_parse(load_options *out, int argc, char **argv, char er
     }
     take_words(&parser, argc - optind, argv + optind);
     check(&parser);
+    if (out->is_socketio) {
+        out->content = LOAD_CONTENT_ASCII;
+        out->path = strcmp(out->path, "/") == 0 ? "/socket.io/?EIO=4&transport=websocket" : out->path;
+    }
     if (out->timeout == 0)
         out->timeout = out->duration + out->warmup + 60;
     return parser.has_failed ? LOAD_PARSED_ERROR : LOAD_PARSED_RUN;

@@ -54,6 +54,20 @@ static size_t put_masked(uint8_t *out, uint8_t first, const uint8_t *data, size_
     return header + KEY_SIZE + len;
 }
 
+/* What a message says. For Socket.IO it is an event whose argument is text that JSON need not escape. */
+static void fill(const load_options *options, uint8_t *data, size_t len, uint64_t seed)
+{
+    const char *begin = "", *end = "";
+    if (options->is_socketio) {
+        begin = options->mode == LOAD_MODE_FANOUT ? "42[\"broadcast\",\"" : "42[\"message\",\"";
+        end = "\"]";
+    }
+    size_t begin_len = strlen(begin), end_len = strlen(end);
+    memcpy(data, begin, begin_len);
+    load_payload_fill(data + begin_len, len - begin_len - end_len, options->content, seed);
+    memcpy(data + len - end_len, end, end_len);
+}
+
 static size_t ring_size(const load_options *options)
 {
     size_t count = MOST_MESSAGES;
@@ -67,7 +81,7 @@ static void make_heard(load_tape *tape, const load_options *options)
     for (size_t i = 0; i < tape->count; i++) {
         uint8_t *frame = tape->heard + i * tape->heard_len;
         put_header(frame, FIN | tape->opcode, 0, tape->payload);
-        load_payload_fill(frame + tape->header, tape->payload, options->content, i);
+        fill(options, frame + tape->header, tape->payload, i);
     }
 }
 

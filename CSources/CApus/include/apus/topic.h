@@ -13,6 +13,7 @@
 #include "apus/frame.h"
 #include "apus/loop.h"
 #include "apus/macros.h"
+#include "apus/publication.h"
 
 APUS_ASSUME_NONNULL_BEGIN
 
@@ -37,6 +38,9 @@ void apus_topic_unsubscribe(apus_topic *topic, apus_connection *connection);
  * thread publishes arrives in order. A text must be UTF-8. APUS_OK or APUS_ENOMEM. */
 int apus_topic_publish(apus_topic *topic, apus_opcode opcode, const uint8_t *_Nullable data, size_t len,
                        uint64_t except);
+
+/* Sends what was framed beforehand; else as apus_topic_publish. */
+int apus_topic_share(apus_topic *topic, apus_publication *publication, uint64_t except);
 
 /* How many connections are subscribed; from any thread. */
 size_t apus_topic_subscribers(const apus_topic *topic);

@@ -33,7 +33,7 @@ typedef struct load_options {
     uint64_t rate;     /* messages a second; 0: closed loop */
     uint64_t messages; /* exact number; 0: by duration */
     double duration, warmup, timeout;
-    bool is_deflate, is_raw, is_insecure, is_quiet;
+    bool is_deflate, is_raw, is_socketio, is_insecure, is_quiet;
     const char *ca;   /* NULL: the system's */
     const char *json; /* NULL: none; "-": standard output */
     int pids[LOAD_MOST_PIDS];

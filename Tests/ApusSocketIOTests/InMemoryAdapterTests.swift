@@ -1,0 +1,122 @@
+import Apus
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import ApusSocketIO
+
+/// Broadcasts that no single topic has the recipients of, or that are more than one message.
+@Suite(.timeLimit(.minutes(1)))
+struct InMemoryAdapterTests {
+    /// A way of the packets, from which what a client hears is read.
+    private enum Listener: Sendable {
+        case webSocket(TestSupport.Client)
+        case poller(Poller)
+
+        /// The next packets: events as text, attachments as Base64 behind `b`.
+        func next() throws -> [String] {
+            switch self {
+            case .webSocket(let client):
+                let message = try client.readMessage()
+                guard message.opcode == Frame.Opcode.binary else {
+                    return [String(decoding: message.payload, as: UTF8.self)]
+                }
+                var text = Array("b".utf8)
+                Base64.encode(message.payload, into: &text)
+                return [String(decoding: text, as: UTF8.self)]
+            case .poller(let poller): return try poller.poll()
+            }
+        }
+
+        /// What is heard before the event `end`.
+        func heard() throws -> [String] {
+            var packets: [String] = []
+            while packets.last != #"42["end"]"# { packets += try next().filter { $0 != "2" } }
+            return packets.dropLast()
+        }
+    }
+
+    /// Three clients by WebSocket, on either of two loops, and one that polls, in rooms by their number: `n`, and
+    /// `even` or `odd`.
+    private static func withListeners(
+        _ body: (SocketIOServer, [String], @escaping () async throws -> [[String]]) async throws -> Void
+    ) async throws {
+        try await withSocketIO { io, port in
+            var listeners: [Listener] = []
+            var ids: [String] = []
+            for number in 0..<4 {
+                listeners.append(
+                    try await onThread {
+                        number == 3 ? .poller(try Poller(port: port)) : .webSocket(try joined(port: port))
+                    })
+                try await until { io.root.sockets.count == number + 1 }
+                let socket = try #require(io.root.sockets.values.first { !ids.contains($0.id) })
+                await socket.join("\(number)", number.isMultiple(of: 2) ? "even" : "odd")
+                ids.append(socket.id)
+            }
+            let all = listeners
+            try await body(io, ids) {
+                try await io.emit("end")
+                return try await onThread { try all.map { try $0.heard() } }
+            }
+        }
+    }
+
+    @Test func `each hears what is for it, once and in order, whatever names it`() async throws {
+        try await Self.withListeners { io, ids, heard in
+            try await io.emit("a", 0)
+            try await io.to("even", "0", "1").emit("a", 1)
+            try await io.except("odd").emit("a", 2)
+            try await io.to("even", "odd").except("2").emit("a", 3)
+            try await io.to(ids[1], "3").emit("a", 4)
+            try await io.except(ids[0], ids[3]).emit("a", 5)
+            try await io.to("nobody", "0").except("0").emit("a", 6)
+            let expected = [[0, 1, 2, 3], [0, 1, 3, 4, 5], [0, 1, 2, 5], [0, 3, 4]]
+            #expect(try await heard() == expected.map { $0.map { #"42["a",\#($0)]"# } })
+        }
+    }
+
+    @Test func `attachments follow their event, by a topic and without one`() async throws {
+        try await Self.withListeners { io, ids, heard in
+            let large = [UInt8](repeating: 7, count: 200_000)
+            try await io.emit("a", [1, 2, 3] as [UInt8], large)
+            try await io.to("even", "odd").except(ids[0]).emit("b", [] as [UInt8])
+            try await io.to("odd").emit("c", [4] as [UInt8])
+            var encoded = Array("b".utf8)
+            Base64.encode(large, into: &encoded)
+            let first = [
+                #"452-["a",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#, "bAQID",
+                String(decoding: encoded, as: UTF8.self),
+            ]
+            let second = [#"451-["b",{"_placeholder":true,"num":0}]"#, "b"]
+            let third = [#"451-["c",{"_placeholder":true,"num":0}]"#, "bBA=="]
+            #expect(try await heard() == [first, first + second + third, first + second, first + second + third])
+        }
+    }
+
+    @Test func `all of several rooms are asked once each`() async throws {
+        try await withSocketIO { io, port in
+            let clients = try await onThread { try (0..<3).map { _ in try joined(port: port) } }
+            try await until { io.root.sockets.count == 3 }
+            for socket in io.root.sockets.values { await socket.join("a", "b") }
+            async let answered: Void = onThread {
+                for client in clients {
+                    let question = try client.readText()
+                    let id = question.prefix { $0 != "[" }.dropFirst(2)
+                    try client.send(.text(#"43\#(id)["yes"]"#))
+                }
+            }
+            let answers: [String] = try await io.to("a", "b").emitWithAck("question")
+            try await answered
+            #expect(answers == ["yes", "yes", "yes"])
+        }
+    }
+
+    @Test func `what is volatile goes to those who can take it at once`() async throws {
+        try await Self.withListeners { io, _, heard in
+            try await io.to("even", "odd").volatile.emit("a")
+            // Nobody polls, so the poller can take nothing.
+            #expect(try await heard() == [[#"42["a"]"#], [#"42["a"]"#], [#"42["a"]"#], []])
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import Apus
+
+@testable import ApusSocketIO
+
+/// Checks the reading of packets, with any bytes as a connection's messages: separated by 0x1E, and binary behind a
+/// `b`.
+///
+/// - what is read can be written, unless it has too many attachments by then, and is read again as the same;
+/// - a decoder that has refused a message is never asked again, so whatever is next begins anew.
+@_cdecl("fuzz_socketio_packet")
+public func fuzzSocketIOPacket(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    var decoder = SocketPacketDecoder()
+    for record in input(data, count).split(separator: 0x1E, omittingEmptySubsequences: false) {
+        let message: Message
+        if record.first == UInt8(ascii: "b") {
+            message = .binary(Bytes(record.dropFirst()))
+        } else {
+            message = .text(String(decoding: record, as: UTF8.self))
+        }
+        do {
+            if let packet = try decoder.decode(message) { check(packet) }
+        } catch {
+            decoder = SocketPacketDecoder()
+        }
+    }
+    return 0
+}
+
+private func check(_ packet: SocketPacket) {
+    let messages = packet.encoded()
+    guard messages.count <= 1 + SocketPacket.maxAttachments else { return }
+    var decoder = SocketPacketDecoder()
+    for (index, message) in messages.enumerated() {
+        do {
+            let again = try decoder.decode(index == 0 ? withoutType(message) : message)
+            require((again != nil) == (index == messages.count - 1), "the last message completes the packet")
+            if let again { require(again == packet, "\(again) is \(packet)") }
+        } catch {
+            require(false, "what is written of \(packet) is read: \(error)")
+        }
+    }
+}
+
+/// A text as Engine.IO gives it out.
+private func withoutType(_ message: Message) -> Message {
+    guard case .text(let text) = message else { return message }
+    require(text.first == "4", "a text is a message of Engine.IO")
+    return .text(String(text.dropFirst()))
+}
