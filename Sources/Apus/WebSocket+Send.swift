@@ -44,8 +44,8 @@ extension WebSocket {
         var waiters: [(wait: Wait, continuation: UnsafeContinuation<Void, Never>)] = []
         /// Whether a task sends a message in parts.
         var isInParts = false
-        /// Tasks that wait until they may.
-        var writers: [UnsafeContinuation<Void, Never>] = []
+        /// Tasks that wait until they may, and hear whether they do.
+        var writers: [(wait: Wait, continuation: UnsafeContinuation<Bool, Never>)] = []
         /// Tasks that wait for the connection's end.
         var closers: [UnsafeContinuation<Void, Never>] = []
     }

@@ -12,9 +12,10 @@ extension WebSocket {
     /// pongs and closes in between. A second one in parts waits until the first has ended. Parts are not compressed.
     ///
     /// - Throws: what `body` throws; where the message had begun it cannot be taken back, so the connection is then
-    ///   closed with 1011. Or a ``WebSocketError``: `connectionClosed`, `outOfResources`.
+    ///   closed with 1011. Or a ``WebSocketError``: `connectionClosed`, `outOfResources`, or `cancelled`, where `body`
+    ///   was not even called if the task was cancelled while it waited for its turn.
     public func sendInParts(_ kind: MessageKind, _ body: (MessageWriter) async throws -> Void) async throws {
-        await waitForTurn()
+        try await waitForTurn()
         let writer = MessageWriter(socket: self, kind: kind)
         do {
             try await body(writer)
@@ -44,33 +45,51 @@ extension WebSocket {
         }
     }
 
-    private func waitForTurn() async {
-        await withUnsafeContinuation { continuation in
-            onLoop {
-                if self.outbound.isInParts, self.ending == nil {
-                    self.outbound.writers.append(continuation)
-                } else {
-                    self.outbound.isInParts = true
-                    continuation.resume()
-                }
+    private func waitForTurn() async throws(WebSocketError) {
+        let wait = Wait()
+        let hasTurn = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                onLoop { self.waitForTurn(continuation, wait) }
             }
+        } onCancel: {
+            wait.cancel()
+            eventLoop.post { self.cancelTurn(wait) }
         }
+        guard hasTurn else {
+            throw WebSocketError(.cancelled, "the task was cancelled while it waited for another message in parts")
+        }
+    }
+
+    private func waitForTurn(_ continuation: UnsafeContinuation<Bool, Never>, _ wait: Wait) {
+        if wait.isCancelled {
+            continuation.resume(returning: false)
+        } else if outbound.isInParts, ending == nil {
+            outbound.writers.append((wait, continuation))
+        } else {
+            outbound.isInParts = true
+            continuation.resume(returning: true)
+        }
+    }
+
+    private func cancelTurn(_ wait: Wait) {
+        guard let index = outbound.writers.firstIndex(where: { $0.wait === wait }) else { return }
+        outbound.writers.remove(at: index).continuation.resume(returning: false)
     }
 
     /// On the loop: the next in turn; a message that was begun and not ended leaves only the end of the connection.
     private func endTurn() {
-        if handle?.isSendingParts == true { startClosing(.internalError) }
+        if handle?.isSendingParts == true { sendClose(.internalError) }
         if outbound.writers.isEmpty {
             outbound.isInParts = false
         } else {
-            outbound.writers.removeFirst().resume()
+            outbound.writers.removeFirst().continuation.resume(returning: true)
         }
     }
 
     func endWriters() {
         let writers = outbound.writers
         outbound.writers = []
-        for writer in writers { writer.resume() }
+        for writer in writers { writer.continuation.resume(returning: true) }
     }
 }
 

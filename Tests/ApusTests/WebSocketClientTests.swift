@@ -40,8 +40,7 @@ struct WebSocketClientTests {
                 socket.trySend("1")
                 try await socket.receive { message in
                     guard case .text(let text) = message.message, let number = Int(text), number < 100 else {
-                        socket.onLoop { socket.startClosing(.normalClosure) }
-                        return
+                        return try socket.startClosing()
                     }
                     socket.trySend("\(number + 1)")
                 }
