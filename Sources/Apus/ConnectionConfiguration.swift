@@ -12,6 +12,7 @@ protocol ConnectionConfiguration {
     var pingInterval: Duration? { get }
     var maxMissedPings: Int { get }
     var closeTimeout: Duration { get }
+    var maxLifetime: Duration? { get }
 }
 
 extension WebSocketServer.Configuration: ConnectionConfiguration {}
@@ -28,7 +29,8 @@ extension ConnectionConfiguration {
         try check(maxInboundBytes, in: 1...Int.max, "maxInboundBytes")
         try check(maxOutboundBytes, in: 1...Int.max, "maxOutboundBytes")
         try check(maxMissedPings, in: 0...100, "maxMissedPings")
-        for timeout in [handshakeTimeout, pingInterval ?? .seconds(1), closeTimeout] + others {
+        let timeouts = [handshakeTimeout, pingInterval ?? .seconds(1), closeTimeout, maxLifetime ?? .seconds(1)]
+        for timeout in timeouts + others {
             try check(timeout.milliseconds, in: 1...Int(UInt32.max), "each timeout, in milliseconds,")
         }
     }

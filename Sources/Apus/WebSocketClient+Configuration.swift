@@ -63,6 +63,8 @@ extension WebSocketClient {
         public var pingInterval: Duration? = .seconds(30)
         /// Unanswered Pings in a row that end a connection. 2.
         public var maxMissedPings = 2
+        /// How long the connection may stay open; then it is closed with 1001. `nil` for as long as it likes.
+        public var maxLifetime: Duration?
         /// For the closing handshake, and then once more for the server to close the stream. 5 s.
         public var closeTimeout = Duration.seconds(5)
 

@@ -137,7 +137,7 @@ extension WebSocketServer {
             try check(maxConnections, in: 1...Int(UInt32.max), "maxConnections")
             try check(maxBodyBytes, in: 0...Int.max, "maxBodyBytes")
             try checkProxies()
-            try validateConnections(andTimeouts: [bodyTimeout, maxLifetime ?? .seconds(1), stopDeadline])
+            try validateConnections(andTimeouts: [bodyTimeout, stopDeadline])
         }
 
         private func checkProxies() throws(WebSocketError) {

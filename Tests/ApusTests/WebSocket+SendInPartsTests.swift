@@ -194,6 +194,39 @@ struct WebSocketSendInPartsTests {
         }
     }
 
+    /// While there is another message in parts, and while there is none.
+    @Test(arguments: [true, false])
+    func `a writer that outlives its closure writes no more`(isAnotherUnderWay: Bool) async throws {
+        let codes = Box<WebSocketError.Code?>()
+        try await withServer { socket in
+            let writers = Box<MessageWriter>()
+            try await socket.sendInParts(.text) { message in
+                try await message.write("first")
+                writers.put(message)
+            }
+            guard let old = await writers.take() else { return }
+            if isAnotherUnderWay {
+                try await socket.sendInParts(.text) { message in
+                    try await message.write("sec")
+                    codes.put(await errorCode { try await old.write("late") })
+                    try await message.write("ond")
+                }
+            } else {
+                codes.put(await errorCode { try await old.write("late") })
+                try await socket.send("second")
+            }
+        } body: { _, port in
+            let texts = try await onThread {
+                let client = try Client.webSocket(port: port)
+                let texts = [try client.readMessage().text, try client.readMessage().text]
+                try client.readClose()
+                return texts
+            }
+            #expect(texts == ["first", "second"])
+            #expect(await codes.take() == .invalidArgument)
+        }
+    }
+
     @Test func `a writer learns that the peer has gone`() async throws {
         let errors = Box<WebSocketError.Code?>()
         try await withServer { socket in

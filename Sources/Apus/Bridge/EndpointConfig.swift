@@ -4,7 +4,6 @@ extension apus_endpoint_config {
     /// What the connections of a server have in common, but for TLS.
     init(_ configuration: WebSocketServer.Configuration) {
         self.init(APUS_ROLE_SERVER, configuration)
-        lifetime = UInt32(configuration.maxLifetime?.milliseconds ?? 0)
         body_limit = UInt64(configuration.maxBodyBytes)
         body_timeout = UInt32(configuration.bodyTimeout.milliseconds)
     }
@@ -26,6 +25,7 @@ extension apus_endpoint_config {
         ping_interval = UInt32(configuration.pingInterval?.milliseconds ?? 0)
         pings_missed = UInt32(configuration.maxMissedPings)
         close_timeout = UInt32(configuration.closeTimeout.milliseconds)
+        lifetime = UInt32(configuration.maxLifetime?.milliseconds ?? 0)
         inbound_limit = configuration.maxInboundBytes
         outbound_limit = configuration.maxOutboundBytes
         slow_consumer = apus_slow_consumer(configuration.slowConsumerPolicy)
