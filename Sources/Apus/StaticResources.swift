@@ -50,7 +50,7 @@ public struct StaticResources: Sendable {
     /// Adds, or replaces, one resource.
     ///
     /// - Parameters:
-    ///   - path: what follows the authority in its URL, such as `/logo.svg`.
+    ///   - path: what follows the authority in its URL, such as `/logo.svg`; percent-encoded or not.
     ///   - contentType: by the path's extension where it is `nil`.
     ///   - isCompressed: whether clients that take gzip get it so; it is compressed here, once.
     public mutating func add(
@@ -64,6 +64,13 @@ public struct StaticResources: Sendable {
         )
     }
 
+    /// What is at a path as it is written in a request, which percent-encodes what may not stand in a URL.
+    private func resource(at path: Substring) -> Resource? {
+        if let resource = resources[String(path)] { return resource }
+        guard path.utf8.contains(UInt8(ascii: "%")), let bytes = path.percentDecoded else { return nil }
+        return resources[String(decoding: bytes, as: UTF8.self)]
+    }
+
     /// The response to a request; else as ``response(to:)-(HTTPRequest)``.
     public func response(to request: Request) -> Response? { response(to: request.head) }
 
@@ -72,7 +79,7 @@ public struct StaticResources: Sendable {
     /// 405 for methods other than GET and HEAD; 304 where `If-None-Match` names the resource as it is (RFC 9110
     /// §13.1.2).
     public func response(to request: HTTPRequest) -> Response? {
-        guard let path = request.path?.prefix(while: { $0 != "?" }), let resource = resources[String(path)] else {
+        guard let path = request.path?.prefix(while: { $0 != "?" }), let resource = resource(at: path) else {
             return nil
         }
         guard request.method == .get || request.method == .head else {

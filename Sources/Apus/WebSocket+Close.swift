@@ -11,12 +11,40 @@ extension WebSocket {
     ///   - reason: at most 123 bytes of UTF-8.
     /// - Throws: ``WebSocketError`` with the code `invalidArgument`, and then nothing was sent.
     public func close(_ code: CloseCode = .normalClosure, reason: String = "") async throws(WebSocketError) {
-        let error: WebSocketError? = await withUnsafeContinuation { continuation in
-            onLoop { continuation.resume(returning: self.startClosing(code, reason: reason)) }
-        }
-        if let error { throw error }
+        try startClosing(code, reason: reason)
         await withUnsafeContinuation { continuation in
             onLoop { self.waitForEnd(continuation) }
+        }
+    }
+
+    /// Starts to close the connection, and waits for nothing: for the closure of ``receive(_:)``, or wherever nothing
+    /// may suspend.
+    ///
+    /// ```swift
+    /// try await socket.receive { message in
+    ///     guard message.isText else { return try socket.startClosing(.unsupportedData, reason: "text only") }
+    ///     socket.trySend(message)
+    /// }
+    /// ```
+    ///
+    /// From then on nothing can be sent, what the peer sends before its answer is dropped, and the closure is called no
+    /// more. Whoever receives waits on for the end, which comes within
+    /// ``WebSocketServer/Configuration/closeTimeout``. Closing what is closed already does nothing.
+    ///
+    /// - Parameters:
+    ///   - code: as for ``close(_:reason:)``.
+    ///   - reason: likewise.
+    /// - Throws: ``WebSocketError`` with the code `invalidArgument`, and then nothing was sent.
+    public func startClosing(_ code: CloseCode = .normalClosure, reason: String = "") throws(WebSocketError) {
+        guard code.isSendable(with: reason) else {
+            throw WebSocketError(
+                .invalidArgument,
+                "a Close takes a code from 1000 to 1003, 1007 to 1014 or 3000 to 4999, and at most 123 bytes of reason")
+        }
+        onLoop {
+            // Messages that were read before may still wait for the closure.
+            if self.inbound.receiver != nil, self.ending == nil { self.demandNone() }
+            self.sendClose(code, reason: reason)
         }
     }
 
@@ -25,11 +53,10 @@ extension WebSocket {
         onLoop { self.handle?.abort() }
     }
 
-    /// On the loop. The error says that the arguments are not valid.
-    @discardableResult
-    func startClosing(_ code: CloseCode, reason: String = "") -> WebSocketError? {
-        guard let handle, ending == nil else { return nil }
-        return handle.close(code, reason: reason)
+    /// On the loop, with a code that may be sent.
+    func sendClose(_ code: CloseCode, reason: String = "") {
+        guard ending == nil else { return }
+        handle?.close(code, reason: reason)
     }
 
     private func waitForEnd(_ continuation: UnsafeContinuation<Void, Never>) {

@@ -4,12 +4,19 @@ extension WebSocket {
     /// The server pings idle connections by itself; this is for measuring, or for asking right now.
     ///
     /// - Returns: how long the answer took.
-    /// - Throws: ``WebSocketError``: `connectionClosed`, or what ended the connection meanwhile.
+    /// - Throws: ``WebSocketError``: `connectionClosed`, what ended the connection meanwhile, or `cancelled` where the
+    ///   task was cancelled before the answer came.
     @discardableResult
     public func ping() async throws(WebSocketError) -> Duration {
         let start = ContinuousClock.now
-        let result: Result<Void, WebSocketError> = await withUnsafeContinuation { continuation in
-            onLoop { self.sendPing(continuation) }
+        let wait = Wait()
+        let result: Pings.Outcome = await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                onLoop { self.sendPing(continuation, wait) }
+            }
+        } onCancel: {
+            wait.cancel()
+            eventLoop.post { self.cancelPing(wait) }
         }
         try result.get()
         return ContinuousClock.now - start
@@ -17,11 +24,17 @@ extension WebSocket {
 
     /// Pings of the application that wait for their Pong, oldest first.
     struct Pings {
-        var waiting: [(number: UInt64, continuation: UnsafeContinuation<Result<Void, WebSocketError>, Never>)] = []
+        typealias Outcome = Result<Void, WebSocketError>
+
+        var waiting: [(number: UInt64, wait: Wait, continuation: UnsafeContinuation<Outcome, Never>)] = []
         var last: UInt64 = 0
     }
 
-    private func sendPing(_ continuation: UnsafeContinuation<Result<Void, WebSocketError>, Never>) {
+    private func sendPing(_ continuation: UnsafeContinuation<Pings.Outcome, Never>, _ wait: Wait) {
+        guard !wait.isCancelled else {
+            continuation.resume(returning: .failure(.cancelledPing))
+            return
+        }
         guard let handle, ending == nil else {
             continuation.resume(returning: .failure(.closed))
             return
@@ -29,10 +42,15 @@ extension WebSocket {
         pings.last += 1
         let error = handle.ping(withUnsafeBytes(of: pings.last.bigEndian) { Array($0) })
         if error == 0 {
-            pings.waiting.append((pings.last, continuation))
+            pings.waiting.append((pings.last, wait, continuation))
         } else {
             continuation.resume(returning: .failure(WebSocketError(core: error)))
         }
+    }
+
+    private func cancelPing(_ wait: Wait) {
+        guard let index = pings.waiting.firstIndex(where: { $0.wait === wait }) else { return }
+        pings.waiting.remove(at: index).continuation.resume(returning: .failure(.cancelledPing))
     }
 
     /// A Pong answers its Ping and every earlier one (RFC 6455 §5.5.3: a peer may answer only the most recent).
@@ -50,4 +68,8 @@ extension WebSocket {
         pings.waiting = []
         for ping in waiting { ping.continuation.resume(returning: .failure(ending?.error ?? .closed)) }
     }
+}
+
+extension WebSocketError {
+    fileprivate static let cancelledPing = Self(.cancelled, "the task was cancelled while it waited for a Pong")
 }

@@ -4,7 +4,7 @@ extension WebSocket {
     ///
     /// The cheapest way to receive: the task suspends once, and nothing is allocated for a message. `body` runs on the
     /// loop's thread, one message at a time and in order, and must not block. Within it, ``trySend(_:)-(String)`` and
-    /// its kin are the way to answer.
+    /// its kin are the way to answer, and ``startClosing(_:reason:)`` is the way to close.
     ///
     /// - Parameter body: what to do with a message. When it throws, receiving stops and the error is thrown here.
     /// - Throws: what `body` throws, or a ``WebSocketError`` as ``Iterator/next(isolation:)`` does. Returns when the

@@ -44,8 +44,10 @@ extension WebSocket {
         var waiters: [(wait: Wait, continuation: UnsafeContinuation<Void, Never>)] = []
         /// Whether a task sends a message in parts.
         var isInParts = false
-        /// Tasks that wait until they may.
-        var writers: [UnsafeContinuation<Void, Never>] = []
+        /// The number of that message, or of the next one.
+        var turn: UInt64 = 0
+        /// Tasks that wait until they may, and hear the number of their message, or that they may not.
+        var writers: [(wait: Wait, continuation: UnsafeContinuation<UInt64?, Never>)] = []
         /// Tasks that wait for the connection's end.
         var closers: [UnsafeContinuation<Void, Never>] = []
     }

@@ -14,7 +14,7 @@ extension WebSocket {
     ///
     /// - Parameter code: one that may be sent, as in ``close(_:reason:)``.
     package func beginClosing(_ code: CloseCode = .normalClosure) {
-        onLoop { self.startClosing(code) }
+        onLoop { self.sendClose(code) }
     }
 
     /// Bytes that wait for the peer to take them. On the loop.

@@ -63,6 +63,8 @@ extension WebSocketClient {
         public var pingInterval: Duration? = .seconds(30)
         /// Unanswered Pings in a row that end a connection. 2.
         public var maxMissedPings = 2
+        /// How long the connection may stay open; then it is closed with 1001. `nil` for as long as it likes.
+        public var maxLifetime: Duration?
         /// For the closing handshake, and then once more for the server to close the stream. 5 s.
         public var closeTimeout = Duration.seconds(5)
 
@@ -71,19 +73,9 @@ extension WebSocketClient {
 
         func validate() throws(WebSocketError) {
             if let proxy { try check(proxy.port, in: 1...65535, "the proxy's port") }
-            for limit in compression.limits { try check(limit.value, in: limit.range, limit.name) }
             try check(maxRedirects, in: 0...100, "maxRedirects")
-            try check(maxHeadBytes, in: 64...(16 << 20), "maxHeadBytes")
-            try check(maxHeadFields, in: 1...100, "maxHeadFields")
             try check(maxRefusalBytes, in: 0...(16 << 20), "maxRefusalBytes")
-            try check(maxMessageBytes, in: 1...Int.max, "maxMessageBytes")
-            try check(maxFragments, in: 1...Int(UInt32.max), "maxFragments")
-            try check(maxInboundBytes, in: 1...Int.max, "maxInboundBytes")
-            try check(maxOutboundBytes, in: 1...Int.max, "maxOutboundBytes")
-            try check(maxMissedPings, in: 0...100, "maxMissedPings")
-            for timeout in [connectTimeout, handshakeTimeout, pingInterval ?? .seconds(1), closeTimeout] {
-                try check(timeout.milliseconds, in: 1...Int(UInt32.max), "each timeout, in milliseconds,")
-            }
+            try validateConnections(andTimeouts: [connectTimeout])
         }
     }
 }

@@ -102,14 +102,14 @@ public enum WebSocketClient {
             defer { socket.handlerJob = nil }
             do {
                 let result = try await handler(socket)
-                socket.startClosing(.normalClosure)
+                socket.sendClose(.normalClosure)
                 return .success(result)
             } catch {
-                socket.startClosing(.internalError)
+                socket.sendClose(.internalError)
                 return .failure(error)
             }
         } onCancel: {
-            socket.onLoop { socket.startClosing(.goingAway) }
+            socket.onLoop { socket.sendClose(.goingAway) }
         }
     }
 }

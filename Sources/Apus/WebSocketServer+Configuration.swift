@@ -135,22 +135,9 @@ extension WebSocketServer {
             try check(threads, in: 1...1024, "threads")
             try check(backlog, in: 1...65535, "backlog")
             try check(maxConnections, in: 1...Int(UInt32.max), "maxConnections")
-            try check(maxHeadBytes, in: 64...(16 << 20), "maxHeadBytes")
-            try check(maxHeadFields, in: 1...100, "maxHeadFields")
             try check(maxBodyBytes, in: 0...Int.max, "maxBodyBytes")
             try checkProxies()
-            try check(maxMessageBytes, in: 1...Int.max, "maxMessageBytes")
-            try check(maxFragments, in: 1...Int(UInt32.max), "maxFragments")
-            for limit in compression.limits { try check(limit.value, in: limit.range, limit.name) }
-            try check(maxInboundBytes, in: 1...Int.max, "maxInboundBytes")
-            try check(maxOutboundBytes, in: 1...Int.max, "maxOutboundBytes")
-            try check(maxMissedPings, in: 0...100, "maxMissedPings")
-            for timeout in [
-                handshakeTimeout, bodyTimeout, pingInterval ?? .seconds(1), closeTimeout, maxLifetime ?? .seconds(1),
-                stopDeadline,
-            ] {
-                try check(timeout.milliseconds, in: 1...Int(UInt32.max), "each timeout, in milliseconds,")
-            }
+            try validateConnections(andTimeouts: [bodyTimeout, stopDeadline])
         }
 
         private func checkProxies() throws(WebSocketError) {

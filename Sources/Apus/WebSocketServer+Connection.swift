@@ -89,7 +89,7 @@ extension WebSocketServer {
         defer { socket.handlerJob = nil }
         do {
             try await handler(socket)
-            socket.startClosing(Task.isCancelled ? .goingAway : .normalClosure)
+            socket.sendClose(Task.isCancelled ? .goingAway : .normalClosure)
         } catch {
             handlerThrew(error, socket)
         }
@@ -99,7 +99,7 @@ extension WebSocketServer {
         if socket.ending == nil, !Task.isCancelled {
             logger.error("a handler threw", metadata: ["socket": "\(socket.id)", "error": "\(error)"])
         }
-        socket.startClosing(Task.isCancelled ? .goingAway : .internalError)
+        socket.sendClose(Task.isCancelled ? .goingAway : .internalError)
     }
 }
 

@@ -156,13 +156,23 @@ extension WebSocketURL: CustomStringConvertible {
 
 extension WebSocketError {
     fileprivate init(invalidURL text: String, _ why: String) {
-        self.init(.invalidArgument, "\(text.debugDescription) is no WebSocket URL: \(why)")
+        self.init(.invalidArgument, "\(text.withoutUserInfo.debugDescription) is no WebSocket URL: \(why)")
+    }
+}
+
+extension String {
+    /// The text of a URL, as far as it may stand in a log: not even a broken one tells user and password.
+    fileprivate var withoutUserInfo: String {
+        let end = utf8.lastIndex(of: UInt8(ascii: "@"))
+        let slashes = utf8.indices.first { utf8[$0...].starts(with: "//".utf8) }
+        guard let end, let start = slashes.map({ utf8.index($0, offsetBy: 2) }), start < end else { return self }
+        return "\(self[..<start])…\(self[end...])"
     }
 }
 
 extension Substring {
     /// The bytes with their percent-encoding undone (RFC 3986 §2.1); `nil` where a `%` is not followed by two digits.
-    fileprivate var percentDecoded: [UInt8]? {
+    var percentDecoded: [UInt8]? {
         var bytes: [UInt8] = []
         var rest = utf8[...]
         while let byte = rest.popFirst() {

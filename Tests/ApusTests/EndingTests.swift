@@ -13,6 +13,19 @@ struct EndingTests {
         /// The peer's part; it returns once the connection has ended for it.
         let script: @Sendable (Client) throws -> Void
         var testDescription: String { name }
+
+        /// Ends so many connections, twenty at a time.
+        func play(_ count: Int, port: Int) async throws {
+            try await onThread {
+                for _ in 0..<(count / 20) {
+                    let clients = try (0..<20).map { _ in try Client.webSocket(port: port) }
+                    for client in clients {
+                        try script(client)
+                        client.close()
+                    }
+                }
+            }
+        }
     }
 
     private struct Mistake: Error {}
@@ -117,15 +130,7 @@ struct EndingTests {
                 try await ending.handler(socket)
             }
         ) { server, port in
-            try await onThread {
-                for _ in 0..<(count / 20) {
-                    let clients = try (0..<20).map { _ in try Client.webSocket(port: port) }
-                    for client in clients {
-                        try ending.script(client)
-                        client.close()
-                    }
-                }
-            }
+            try await ending.play(count, port: port)
             _ = await ended.take(count)
             // While the server runs on.
             try await until { server.statistics.connectionsNow == 0 }

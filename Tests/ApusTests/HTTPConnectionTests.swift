@@ -139,6 +139,29 @@ struct HTTPConnectionTests {
         #expect(answers[1].text == "GET /page")
     }
 
+    @Test func `a refused HEAD gets the head alone, too`() async throws {
+        let (answer, rest) = try await Self.onServer { client in
+            try client.sendRequest("HEAD", "/page")
+            _ = try client.readAnswer(hasBody: false)
+            try client.sendRequest("HEAD", "/page", "Content-Length: 99999999")
+            return (try client.readAnswer(hasBody: false), try client.readToEnd())
+        }
+        #expect(answer.status == 413)
+        #expect(answer["Content-Length"] != "0")
+        #expect(rest.isEmpty)
+    }
+
+    @Test func `what is refused behind a HEAD is refused with content`() async throws {
+        let answer = try await Self.onServer { client in
+            try client.sendRequest("HEAD", "/page")
+            _ = try client.readAnswer(hasBody: false)
+            try client.send("GET / HTTP/1.1\r\n\r\n")
+            return try client.readAnswer()
+        }
+        #expect(answer.status == 400)
+        #expect(!answer.text.isEmpty)
+    }
+
     @Test func `204 has neither content nor a length of it`() async throws {
         let answers = try await Self.onServer { client in
             try client.sendRequest("GET", "/empty")
@@ -254,6 +277,50 @@ struct HTTPConnectionTests {
             try await expectEcho(port: port)
         }
         #expect(statistics.connectionsAccepted == 3)
+    }
+
+    /// The pings of another connection are the clock: between two of them the client takes some, for twice as long
+    /// as a connection may take to close.
+    @Test func `an answer goes on for as long as its client takes it`() async throws {
+        let body = [UInt8](repeating: 120, count: 40 << 20)
+        try await withServer(
+            .with {
+                $0.closeTimeout = .seconds(1)
+                $0.pingInterval = .milliseconds(100)
+                $0.maxMissedPings = 100
+            },
+            http: { _ in Response(status: .ok, body: body) }
+        ) { _, port in
+            let rest = try await onThread {
+                let client = try Client(port: port)
+                try client.sendRequest("GET", "/", "Connection: close")
+                _ = try client.readAnswer(hasBody: false)
+                let clock = try Client.webSocket(port: port)
+                for _ in 1...20 {
+                    guard try clock.readFrame().opcode == Frame.Opcode.ping else { throw Client.Failure.ended }
+                    _ = try client.read(1 << 20)
+                }
+                try clock.closeNormally()
+                return try client.readToEnd()
+            }
+            #expect(rest.count == 20 << 20)
+        }
+    }
+
+    @Test func `an answer of which its client takes nothing is cut in the end`() async throws {
+        let body = [UInt8](repeating: 120, count: 32 << 20)
+        let statistics = try await withServer(
+            .with { $0.closeTimeout = .milliseconds(100) }, http: { _ in Response(status: .ok, body: body) }
+        ) { server, port in
+            let client = try await onThread {
+                let client = try Client(port: port, receiveBuffer: 4096)
+                try client.sendRequest("GET", "/", "Connection: close")
+                return client
+            }
+            try await until { server.statistics.requests == 1 && server.statistics.connectionsNow == 0 }
+            await #expect(throws: Client.Failure.self) { try await onThread { try client.readAnswer() } }
+        }
+        #expect(statistics.bytesSent < UInt64(body.count))
     }
 
     @Test func `a large response arrives whole`() async throws {

@@ -39,15 +39,7 @@ struct LeakTests {
             }
         ) { server, port in
             func end(_ count: Int) async throws {
-                try await onThread {
-                    for _ in 0..<(count / 20) {
-                        let clients = try (0..<20).map { _ in try Client.webSocket(port: port) }
-                        for client in clients {
-                            try ending.script(client)
-                            client.close()
-                        }
-                    }
-                }
+                try await ending.play(count, port: port)
                 try await until { server.statistics.connectionsNow == 0 && tasks.count == 0 }
             }
             // What is made once is made now.

@@ -221,6 +221,40 @@ struct ResponseWriterTests {
         #expect(statistics.contentTimeouts == 1)
     }
 
+    /// Its content would end with the connection, so that nobody could tell a part of it from the whole.
+    @Test(arguments: ["the client takes nothing", "the server stops"])
+    func `content without an end of its own that is cut is reset`(_ cause: String) async throws {
+        let isStopping = cause == "the server stops"
+        let (written, gate) = (Box<Void>(), Gate())
+        let clients = Box<Client>()
+        try await withServer(
+            .with {
+                $0.bodyTimeout = isStopping ? .seconds(60) : .milliseconds(50)
+                $0.stopDeadline = isStopping ? .milliseconds(50) : .seconds(10)
+                $0.maxOutboundBytes = 4096
+            },
+            http: { _ in
+                Response(status: .ok) { writer in
+                    try await writer.write("some of it")
+                    written.put(())
+                    if isStopping { await gate.pass() }
+                    while true { try await writer.write([UInt8](repeating: 120, count: 64 << 10)) }
+                }
+            }
+        ) { server, port in
+            clients.put(
+                try await onThread {
+                    let client = try Client(port: port, receiveBuffer: 4096)
+                    try client.send("GET / HTTP/1.0\r\n\r\n")
+                    return client
+                })
+            await written.take()
+            if !isStopping { try await until { server.statistics.connectionsNow == 0 } }
+        }
+        let client = try #require(await clients.take())
+        await #expect(throws: Client.Failure.reset) { try await onThread { try client.readToEnd() } }
+    }
+
     @Test func `a client that goes ends the writer's wait`() async throws {
         let codes = Box<WebSocketError.Code?>()
         try await withServer(http: { _ in

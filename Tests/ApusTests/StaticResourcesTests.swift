@@ -12,6 +12,7 @@ struct StaticResourcesTests {
         try folder.write("<h1>docs</h1>", to: "docs/index.html")
         try folder.write([0, 1, 2, 255], to: "docs/deep/data.bin")
         try folder.write("", to: "empty.txt")
+        try folder.write("lines", to: "docs/a song für 100%.txt")
         try folder.write("secret", to: ".hidden")
         try folder.write("secret", to: ".git/config")
         return folder
@@ -43,6 +44,9 @@ struct StaticResourcesTests {
         ("/docs/", "<h1>docs</h1>", "text/html; charset=utf-8"),
         ("/docs/index.html", "<h1>docs</h1>", "text/html; charset=utf-8"),
         ("/empty.txt", "", "text/plain; charset=utf-8"),
+        ("/docs/a%20song%20f%C3%BCr%20100%25.txt", "lines", "text/plain; charset=utf-8"),
+        ("/docs/%61%20song%20f%c3%bcr%20100%25.txt?x", "lines", "text/plain; charset=utf-8"),
+        ("/style%2Ecss", "body {}", "text/css; charset=utf-8"),
     ])
     func `a file is served with its content type`(path: String, text: String, type: String) throws {
         let response = try #require(try Self.response(path))

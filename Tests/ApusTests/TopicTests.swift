@@ -48,6 +48,51 @@ struct TopicTests {
         return statistics
     }
 
+    /// Its Close is found only then, behind messages that nobody has read: it is the first of the subscribers, and goes
+    /// while they are served.
+    @Test func `a slow subscriber that has closed already costs no other one a message`() async throws {
+        let size = 50_000
+        let server = try makeServer(
+            .with {
+                $0.threads = 1
+                $0.maxInboundBytes = 1000
+                $0.maxOutboundBytes = 100_000
+            })
+        let topic = server.topic("lobby")
+        let (gate, subscribed) = (Gate(), Box<Void>())
+        try await withServer(
+            server,
+            handler: { socket in
+                await socket.subscribe(to: topic)
+                subscribed.put(())
+                await gate.pass()
+            }
+        ) { server, port in
+            let slow = try await onThread {
+                let client = try Client.webSocket(port: port, receiveBuffer: 4096)
+                let message = Frame.binary([UInt8](repeating: 1, count: 2000))
+                try client.send(message, message, message, .close(1000))
+                return client
+            }
+            await subscribed.take()
+            try await until { server.statistics.readsPaused == 1 }
+            let others = try await onThread { try (0..<3).map { _ in try Client.webSocket(port: port) } }
+            for _ in others { await subscribed.take() }
+            var count = 0
+            while server.statistics.slowConsumersClosed == 0 {
+                topic.publish([UInt8](repeating: UInt8(truncatingIfNeeded: count), count: size))
+                count += 1
+                // The others take it at once, so that they are not slow.
+                try await onThread { for client in others { _ = try client.readMessage() } }
+            }
+            #expect(topic.subscriberCount == 3)
+            gate.open()
+            let codes = try await onThread { try others.map { try $0.readClose() } }
+            #expect(codes == [1000, 1000, 1000])
+            slow.close()
+        }
+    }
+
     @Test func `the same name is the same topic`() throws {
         let server = try makeServer()
         #expect(server.topic("lobby") === server.topic("lobby"))

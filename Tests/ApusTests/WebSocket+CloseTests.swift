@@ -90,6 +90,34 @@ struct WebSocketCloseTests {
         }
     }
 
+    /// From the handler's own task, and from another thread.
+    @Test(arguments: [true, false])
+    func `to start closing waits for nothing`(isOnLoop: Bool) async throws {
+        let gate = Gate()
+        try await withServer { socket in
+            let executor: any TaskExecutor = isOnLoop ? socket.eventLoop : globalConcurrentExecutor
+            let closing = Task(executorPreference: executor) {
+                try socket.startClosing(.policyViolation, reason: "no")
+                gate.open()
+            }
+            try await closing.value
+            #expect(try await socket.next() == nil)
+            #expect(socket.closeCode == .policyViolation)
+            try socket.startClosing()
+        } body: { _, port in
+            let client = try await onThread { try Client.webSocket(port: port) }
+            await gate.pass()
+            let close = try await onThread {
+                let close = try client.readFrame()
+                try client.send(.text("dropped"), .close(close.closeCode))
+                try client.expectEnd()
+                return close
+            }
+            #expect(close.closeCode == 1008)
+            #expect(close.text == "no")
+        }
+    }
+
     @Test func `several tasks may close at once, and all wait`() async throws {
         let count = Box<Void>()
         try await withServer { socket in

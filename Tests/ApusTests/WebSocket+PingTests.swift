@@ -1,4 +1,4 @@
-import Apus
+@testable import Apus
 import TestSupport
 import Testing
 
@@ -201,6 +201,49 @@ struct WebSocketPingTests {
                 client.close()
             }
             #expect(await errors.take(2) == [.connectionLost, .connectionClosed])
+        }
+    }
+
+    /// On the connection's loop, and elsewhere.
+    @Test(arguments: [true, false])
+    func `a cancelled ping ends its wait, and other pings go on`(isOnLoop: Bool) async throws {
+        let codes = Box<WebSocketError.Code?>()
+        let durations = Box<Duration>()
+        try await withServer { socket in
+            let executor: any TaskExecutor = isOnLoop ? socket.eventLoop : globalConcurrentExecutor
+            let first = Task(executorPreference: executor) { codes.put(await errorCode { try await socket.ping() }) }
+            try await until { !socket.pings.waiting.isEmpty }
+            async let second = socket.ping()
+            try await until { socket.pings.waiting.count == 2 }
+            first.cancel()
+            await first.value
+            try await socket.send("cancelled")
+            durations.put(try await second)
+        } body: { _, port in
+            try await onThread {
+                let client = try Client.webSocket(port: port)
+                let pings = try [client.readFrame(), client.readFrame()]
+                guard try client.readText() == "cancelled" else { throw Client.Failure.ended }
+                for ping in pings { try client.send(Frame(Frame.Opcode.pong, ping.payload)) }
+                try client.readClose()
+            }
+            #expect(await codes.take() == .cancelled)
+            #expect(await durations.take() != nil)
+        }
+    }
+
+    @Test func `a cancelled task sends no ping`() async throws {
+        let codes = Box<WebSocketError.Code?>()
+        try await withServer { socket in
+            let cancelled = Task(executorPreference: socket.eventLoop) {
+                withUnsafeCurrentTask { $0?.cancel() }
+                codes.put(await errorCode { try await socket.ping() })
+            }
+            await cancelled.value
+        } body: { _, port in
+            let code = try await onThread { try Client.webSocket(port: port).readClose() }
+            #expect(code == 1000)
+            #expect(await codes.take() == .cancelled)
         }
     }
 

@@ -213,6 +213,64 @@ struct WebSocketReceiveTests {
         }
     }
 
+    /// It is called no more, be what came with the message still to be read or kept aside, as for one who is late.
+    @Test(arguments: [true, false], [true, false])
+    func `the closure may close with a code of its own`(isOnLoop: Bool, isLate: Bool) async throws {
+        let gate = Gate()
+        let ends = Box<WebSocketMessagesTests.End>()
+        try await withServer { socket in
+            let executor: any TaskExecutor = isOnLoop ? socket.eventLoop : globalConcurrentExecutor
+            if isLate { await gate.pass() }
+            let receiving = Task(executorPreference: executor) {
+                let messages = Log<Message>()
+                try await socket.receive { message in
+                    messages.append(message.message)
+                    try socket.startClosing(CloseCode(rawValue: 4001), reason: "enough 🌙")
+                    #expect(socket.trySend("late") == .closed)
+                    try socket.startClosing(.goingAway)
+                }
+                ends.put(.init(messages: messages.all, code: socket.closeCode, reason: socket.closeReason))
+            }
+            try await receiving.value
+        } body: { server, port in
+            let client = try await onThread {
+                let client = try Client.webSocket(port: port)
+                try client.send(.text("one"), .text("two"))
+                return client
+            }
+            if isLate {
+                try await until { server.statistics.messagesReceived == 2 }
+                gate.open()
+            }
+            let close = try await onThread {
+                let close = try client.readFrame()
+                try client.send(.text("three"), .close(close.closeCode))
+                try client.expectEnd()
+                return close
+            }
+            #expect(close.closeCode == 4001)
+            #expect(close.text == "enough 🌙")
+            #expect(await ends.take() == .init(messages: ["one"], code: CloseCode(rawValue: 4001)))
+        }
+    }
+
+    @Test func `a code that may not be sent is an error in the closure, and nothing is closed`() async throws {
+        let codes = Box<WebSocketError.Code?>()
+        try await withServer { socket in
+            try await socket.receive { message in
+                do {
+                    try socket.startClosing(.abnormalClosure)
+                } catch {
+                    codes.put(error.webSocketCode)
+                }
+                socket.trySend(message)
+            }
+        } body: { _, port in
+            try await expectEcho(port: port)
+            #expect(await codes.take() == .invalidArgument)
+        }
+    }
+
     @Test func `the closure may drop the connection`() async throws {
         let ends = Box<WebSocketError.Code?>()
         try await withServer { socket in

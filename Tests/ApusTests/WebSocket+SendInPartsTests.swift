@@ -109,6 +109,56 @@ struct WebSocketSendInPartsTests {
         }
     }
 
+    /// On the connection's loop, and elsewhere.
+    @Test(arguments: [true, false])
+    func `a task that is cancelled while it waits for its turn gives up, and the next one has it`(
+        isOnLoop: Bool
+    ) async throws {
+        let codes = Box<WebSocketError.Code?>()
+        try await withServer { socket in
+            let executor: any TaskExecutor = isOnLoop ? socket.eventLoop : globalConcurrentExecutor
+            try await socket.sendInParts(.text) { message in
+                try await message.write("first")
+                let waiting = Task(executorPreference: executor) {
+                    codes.put(
+                        await errorCode {
+                            try await socket.sendInParts(.text) { _ in Issue.record("it has no turn") }
+                        })
+                }
+                try await until { !socket.outbound.writers.isEmpty }
+                waiting.cancel()
+                await waiting.value
+            }
+            try await socket.sendInParts(.text) { try await $0.write("second") }
+        } body: { _, port in
+            let texts = try await onThread {
+                let client = try Client.webSocket(port: port)
+                let texts = [try client.readMessage().text, try client.readMessage().text]
+                try client.readClose()
+                return texts
+            }
+            #expect(texts == ["first", "second"])
+            #expect(await codes.take() == .cancelled)
+        }
+    }
+
+    @Test func `a cancelled task begins no message in parts`() async throws {
+        let codes = Box<WebSocketError.Code?>()
+        try await withServer { socket in
+            let cancelled = Task(executorPreference: socket.eventLoop) {
+                withUnsafeCurrentTask { $0?.cancel() }
+                codes.put(
+                    await errorCode {
+                        try await socket.sendInParts(.text) { _ in Issue.record("it is cancelled") }
+                    })
+            }
+            await cancelled.value
+        } body: { _, port in
+            try await onThread { _ = try Client.webSocket(port: port).readClose() }
+            #expect(await codes.take() == .cancelled)
+        }
+    }
+
     @Test(arguments: [true, false]) func `an error within closes with 1011 only where the message had begun`(
         hasBegun: Bool
     ) async throws {
@@ -141,6 +191,39 @@ struct WebSocketSendInPartsTests {
             try await onThread { _ = try Client.webSocket(port: port).readClose() }
             #expect(await errors.take() == .invalidArgument)
             #expect(await errors.take() == .invalidArgument)
+        }
+    }
+
+    /// While there is another message in parts, and while there is none.
+    @Test(arguments: [true, false])
+    func `a writer that outlives its closure writes no more`(isAnotherUnderWay: Bool) async throws {
+        let codes = Box<WebSocketError.Code?>()
+        try await withServer { socket in
+            let writers = Box<MessageWriter>()
+            try await socket.sendInParts(.text) { message in
+                try await message.write("first")
+                writers.put(message)
+            }
+            guard let old = await writers.take() else { return }
+            if isAnotherUnderWay {
+                try await socket.sendInParts(.text) { message in
+                    try await message.write("sec")
+                    codes.put(await errorCode { try await old.write("late") })
+                    try await message.write("ond")
+                }
+            } else {
+                codes.put(await errorCode { try await old.write("late") })
+                try await socket.send("second")
+            }
+        } body: { _, port in
+            let texts = try await onThread {
+                let client = try Client.webSocket(port: port)
+                let texts = [try client.readMessage().text, try client.readMessage().text]
+                try client.readClose()
+                return texts
+            }
+            #expect(texts == ["first", "second"])
+            #expect(await codes.take() == .invalidArgument)
         }
     }
 

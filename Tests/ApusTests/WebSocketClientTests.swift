@@ -40,8 +40,7 @@ struct WebSocketClientTests {
                 socket.trySend("1")
                 try await socket.receive { message in
                     guard case .text(let text) = message.message, let number = Int(text), number < 100 else {
-                        socket.onLoop { socket.startClosing(.normalClosure) }
-                        return
+                        return try socket.startClosing()
                     }
                     socket.trySend("\(number + 1)")
                 }
@@ -49,6 +48,22 @@ struct WebSocketClientTests {
         }
         #expect(statistics.messagesReceived == 100)
         #expect(statistics.protocolErrors == 0)
+    }
+
+    @Test func `a connection as old as it may be is closed with 1001`() async throws {
+        let codes = Box<CloseCode?>()
+        try await withServer { socket in
+            for try await _ in socket {}
+            codes.put(socket.closeCode)
+        } body: { _, port in
+            try await connect(port: port) {
+                $0.maxLifetime = .milliseconds(100)
+            } handler: { socket in
+                for try await _ in socket {}
+                #expect(socket.closeCode == .goingAway)
+            }
+            #expect(await codes.take() == .goingAway)
+        }
     }
 
     @Test func `what the handler returns is returned, and the connection closed with 1000`() async throws {

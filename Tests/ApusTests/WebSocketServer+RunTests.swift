@@ -83,23 +83,20 @@ struct WebSocketServerRunTests {
         #expect(server.statistics == WebSocketServer.Statistics())
     }
 
-    @Test func `a server that stops takes no more connections and answers what is under way`() async throws {
-        let gate = Gate()
+    /// Stops a server that has one idle connection, and one whose request waits for `gate`; opens that once the idle
+    /// one has ended, and gives what `script` makes of the other.
+    private static func stop<T: Sendable>(
+        opening gate: Gate, ask: @escaping @Sendable (Client) throws -> Void,
+        run: @escaping @Sendable (WebSocketServer, @escaping @Sendable (SocketAddress) -> Void) async throws -> Void,
+        script: @escaping @Sendable (Client) throws -> T
+    ) async throws -> T {
         let server = try makeServer(.with { $0.threads = 1 })
         let addresses = Box<SocketAddress>()
-        let running = Task {
-            try await server.run(
-                onListening: { addresses.put($0) },
-                http: { _ in
-                    await gate.pass(evenIfCancelled: true)
-                    return .text("still answered")
-                },
-                handler: echo)
-        }
+        let running = Task { try await run(server, { addresses.put($0) }) }
         let port = try #require(await addresses.take()).port
         let (idle, asking) = try await onThread {
             let asking = try Client(port: port)
-            try asking.sendRequest()
+            try ask(asking)
             return (try Client(port: port), asking)
         }
         try await until { server.statistics.connectionsNow == 2 && server.statistics.requests == 1 }
@@ -110,49 +107,50 @@ struct WebSocketServerRunTests {
         }
         #expect(throws: SystemError.self) { try Client(port: port) }
         gate.open()
-        let answer = try await onThread {
-            let answer = try asking.readAnswer()
-            try asking.expectEnd()
-            asking.close()
+        let result = try await onThread { try script(asking) }
+        try await running.value
+        return result
+    }
+
+    @Test func `a server that stops takes no more connections and answers what is under way`() async throws {
+        let gate = Gate()
+        let answer = try await Self.stop(opening: gate) {
+            try $0.sendRequest()
+        } run: { server, onListening in
+            try await server.run(
+                onListening: onListening,
+                http: { _ in
+                    await gate.pass(evenIfCancelled: true)
+                    return .text("still answered")
+                },
+                handler: echo)
+        } script: { client in
+            let answer = try client.readAnswer()
+            try client.expectEnd()
+            client.close()
             return answer
         }
         #expect(answer.text == "still answered")
         #expect(answer["Connection"] == "close")
-        try await running.value
     }
 
     @Test func `an upgrade that is decided while the server stops is closed with 1001`() async throws {
         let gate = Gate()
-        let server = try makeServer()
-        let addresses = Box<SocketAddress>()
-        let running = Task {
+        let code = try await Self.stop(opening: gate) {
+            try $0.sendHandshake()
+        } run: { server, onListening in
             try await server.run(
-                onListening: { addresses.put($0) },
+                onListening: onListening,
                 upgrade: { _ in
                     await gate.pass(evenIfCancelled: true)
                     return .accept()
                 },
                 handler: echo)
-        }
-        let port = try #require(await addresses.take()).port
-        let (idle, asking) = try await onThread {
-            let asking = try Client(port: port)
-            try asking.sendHandshake()
-            return (try Client(port: port), asking)
-        }
-        try await until { server.statistics.connectionsNow == 2 && server.statistics.requests == 1 }
-        running.cancel()
-        try await onThread {
-            try idle.expectEnd()
-            idle.close()
-        }
-        gate.open()
-        let code = try await onThread {
-            guard try asking.readAnswer().status == 101 else { throw Client.Failure.ended }
-            return try asking.readClose()
+        } script: { client in
+            guard try client.readAnswer().status == 101 else { throw Client.Failure.ended }
+            return try client.readClose()
         }
         #expect(code == 1001)
-        try await running.value
     }
 
     @Test func `what is left after the stop deadline is dropped, and its handlers are cancelled`() async throws {

@@ -1,4 +1,5 @@
 import CApusCore
+import TestSupport
 import Testing
 
 /// A Close frame's payload as the core read it.

@@ -1,4 +1,5 @@
 import CApusCore
+import TestSupport
 import Testing
 
 /// What came of a look at the first bytes of a frame.

@@ -1,4 +1,5 @@
 import CApusCore
+import Glibc
 import Testing
 
 /// Writes a field behind `before`; nil, with nothing written, where it is refused.
@@ -39,6 +40,39 @@ struct HeadWriteTests {
         505: "HTTP Version Not Supported", 506: "Variant Also Negotiates", 507: "Insufficient Storage",
         508: "Loop Detected", 510: "Not Extended", 511: "Network Authentication Required",
     ]
+
+    /// The first is RFC 9110 §5.6.7's own. The process's locale has other names for these.
+    @Test(arguments: [
+        (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"), (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+        (951_782_400, "Tue, 29 Feb 2000 00:00:00 GMT"), (1_798_761_599, "Thu, 31 Dec 2026 23:59:59 GMT"),
+        (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 GMT"), (-62_135_596_800, "Mon, 01 Jan 0001 00:00:00 GMT"),
+    ])
+    func `a date has one form`(seconds: Int64, text: String) throws {
+        let line = try written { apus_head_write_date($0, seconds) }
+        #expect(line == "Date: \(text)\r\n")
+    }
+
+    @Test func `a date is the one that the system's calendar gives, through 800 years`() throws {
+        for day in stride(from: -146_097, through: 146_097, by: 5) {
+            var seconds = day * 86_400 + 86_399
+            var utc = tm()
+            gmtime_r(&seconds, &utc)
+            let line = try written { apus_head_write_date($0, Int64(seconds)) }
+            let words = line.split { " ,:\r\n".contains($0) }
+            #expect(["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"][Int(utc.tm_wday)] == words[1])
+            #expect(Int32(words[2]) == utc.tm_mday)
+            let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+            #expect(months[Int(utc.tm_mon)] == words[3])
+            #expect(Int32(words[4]) == utc.tm_year + 1900)
+        }
+    }
+
+    @Test(arguments: [253_402_300_800, -62_135_596_801, Int64.max, .min])
+    func `a date beyond four digits of a year is none`(seconds: Int64) {
+        var out = apus_bytes()
+        #expect(apus_head_write_date(&out, seconds) == APUS_EFIELD.rawValue)
+        #expect(out.len == 0)
+    }
 
     @Test func `a status line has the registered phrase, or an empty one after its space`() throws {
         for status in 100...999 as ClosedRange<UInt32> {
@@ -92,6 +126,7 @@ struct HeadWriteTests {
 
     @Test func `without memory nothing is written`() {
         failEachGrowth { apus_head_write_status($0, 511) }
+        failEachGrowth { apus_head_write_date($0, 0) }
         failEachGrowth { out in
             withText("Name") { name in withText("value") { apus_head_write_field(out, name, $0) } }
         }

@@ -1,4 +1,5 @@
 import CApusCore
+import TestSupport
 import Testing
 
 private func address(_ text: String) -> apus_ip? {

@@ -1,4 +1,5 @@
 import CApusCore
+import TestSupport
 import Testing
 
 /// Bytes that stand at the borders of what RFC 3629's table tells apart.

@@ -3,6 +3,7 @@
 #define CAPUS_INTERNALS_H
 
 #include "../../CSources/CApus/net/connect.h"
+#include "../../CSources/CApus/net/listen.h"
 #include "../../CSources/CApus/net/outbound.h"
 #include "../../CSources/CApus/net/pipe.h"
 #include "../../CSources/CApus/net/random.h"

@@ -170,11 +170,9 @@ struct BacklogTests {
         #expect(try #require(drained.take()) <= 4 << 20)
     }
 
-    private struct TopicHolder: @unchecked Sendable { let pointer: OpaquePointer }
-
     @Test(arguments: [131_072, 131_073, 262_144, 4 << 20])
     func `a topic's large message leaves room for control frames, too`(size: Int) async throws {
-        let topics = Box<TopicHolder>()
+        let topics = Box<CoreTopic>()
         let payload = Array(Self.large.prefix(size))
         var behaviour = CoreServer.Behaviour()
         behaviour.onMessage = { connection, _, _ in
@@ -187,9 +185,7 @@ struct BacklogTests {
         try await onThread { [behaviour] in
             let server = try CoreServer({ $0.endpoint.outbound_limit = 64 << 20 }, behaviour)
             defer { server.stop(deadline: 1) }
-            var loops: [OpaquePointer] = [server.loop]
-            guard let topic = apus_topic_new(&loops, 1) else { throw Client.Failure.ended }
-            topics.put(TopicHolder(pointer: topic))
+            topics.put(try CoreTopic(server.loop))
             let client = try Client.webSocket(port: server.port, receiveBuffer: Self.smallBuffer)
             try client.send(.text("go"), Frame(Frame.Opcode.ping, [1]))
             var pongs = 0

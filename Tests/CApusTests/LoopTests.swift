@@ -14,13 +14,6 @@ private final class Events: Sendable {
     var all: [Int] { values.withLock { $0 } }
 }
 
-/// A call to a loop.
-private final class Call: Sendable {
-    let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-}
-
 /// A loop whose jobs are numbers.
 private final class Loop: @unchecked Sendable {
     let pointer: OpaquePointer
@@ -51,15 +44,7 @@ private final class Loop: @unchecked Sendable {
         apus_loop_enqueue(pointer, job)
     }
 
-    func post(_ body: @escaping @Sendable () -> Void) {
-        let call = Unmanaged.passRetained(Call(body))
-        apus_loop_post(
-            pointer,
-            { argument in
-                guard let argument else { return }
-                Unmanaged<Call>.fromOpaque(argument).takeRetainedValue().body()
-            }, call.toOpaque())
-    }
+    func post(_ body: @escaping @Sendable () -> Void) { CApusTests.post(to: pointer, body) }
 
     /// Ends the thread, when all that was posted has been done.
     func free() { apus_loop_free(pointer) }

@@ -1,6 +1,7 @@
 import CApus
 import CApusCore
 import CApusInternals
+import TestSupport
 import Testing
 
 /// A queue of what is to be sent, and beside it the bytes that it should hold.

@@ -152,15 +152,8 @@ struct ServerCompressionTests {
     @Test func `a broadcast is compressed once for each size of window, whoever keeps its context`() async throws {
         let statistics = Mutex(apus_statistics())
         try await onThread {
-            let topics = Mutex<[Topic]>([])
-            var behaviour = CoreServer.Behaviour()
-            let usual = behaviour.onRequest
-            behaviour.onRequest = { connection, target, isUpgrade in
-                usual(connection, target, isUpgrade)
-                for topic in topics.withLock({ $0 }) {
-                    #expect(apus_topic_subscribe(topic.pointer, connection.pointer) == 0)
-                }
-            }
+            let topics = Mutex<[CoreTopic]>([])
+            var behaviour = CoreServer.Behaviour.subscribing { topics.withLock { $0 } }
             behaviour.onMessage = { connection, opcode, bytes in
                 // Each sender gets an answer of its own, from its own context, then all get the broadcast.
                 connection.send(opcode, bytes)
@@ -169,7 +162,7 @@ struct ServerCompressionTests {
                 }
             }
             let server = try CoreServer(Self.with(APUS_COMPRESSION_DEDICATED), behaviour)
-            let topic = Topic(pointer: try #require(apus_topic_new([server.loop], 1)))
+            let topic = try CoreTopic(server.loop)
             topics.withLock { $0.append(topic) }
             let offers = [
                 "", "; server_max_window_bits=10", "; server_no_context_takeover",
@@ -202,8 +195,6 @@ struct ServerCompressionTests {
         // Five answers, and five broadcasts with windows of two sizes.
         #expect(statistics.withLock { $0.messages_deflated } == 5 + 5 * 2)
     }
-
-    private struct Topic: @unchecked Sendable { let pointer: OpaquePointer }
 
     @Test func `a listener with a level or a window out of its range does not open`() throws {
         let loop = try #require(apus_loop_new())

@@ -1,4 +1,5 @@
 import CApus
+import CApusInternals
 import Glibc
 import Testing
 import TestSupport
@@ -48,6 +49,32 @@ struct SocketTests {
         #expect(try (0..<3).map { try listening.address($0).port } == [port, port, port])
         #expect(try listening.address().hostText == "127.0.0.1")
         #expect(try !listening.address().is_unix)
+    }
+
+    /// A name may have addresses that the machine does not, as where there is no IPv6.
+    @Test func `of several addresses the first that is here is listened on`() throws {
+        let text = ["192.0.2.1", "2001:db8::1", "127.0.0.1"]
+        var hints = addrinfo()
+        hints.ai_flags = AI_NUMERICHOST
+        hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+        var lists: [UnsafeMutablePointer<addrinfo>] = []
+        for host in text {
+            var found: UnsafeMutablePointer<addrinfo>?
+            #expect(getaddrinfo(host, "0", &hints, &found) == 0)
+            lists.append(try #require(found))
+        }
+        defer { for list in lists { freeaddrinfo(list) } }
+        var descriptors: [CInt] = [-1, -1]
+        #expect(apus__listen_any(lists[0], 16, &descriptors, 2) == -EADDRNOTAVAIL)
+        for (list, next) in zip(lists, lists.dropFirst()) { list.pointee.ai_next = next }
+        defer { for list in lists { list.pointee.ai_next = nil } }
+        try check(apus__listen_any(lists[0], 16, &descriptors, 2))
+        for descriptor in descriptors {
+            var address = apus_address()
+            try check(apus_socket_local(descriptor, &address))
+            #expect(address.hostText == "127.0.0.1")
+            apus_socket_close(descriptor)
+        }
     }
 
     @Test func `a port that several sockets of somebody else share is in use all the same`() throws {

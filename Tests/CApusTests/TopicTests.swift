@@ -6,22 +6,9 @@ import Testing
 
 @Suite(.timeLimit(.minutes(1)))
 struct TopicTests {
-    private struct Topic: @unchecked Sendable {
-        let pointer: OpaquePointer
-
-        init(_ loops: OpaquePointer...) throws { pointer = try #require(apus_topic_new(loops, loops.count)) }
-
-        func publish(_ text: String, except: UInt64 = 0) -> CInt {
-            let bytes = Array(text.utf8)
-            return apus_topic_publish(pointer, APUS_OPCODE_TEXT, bytes, bytes.count, except)
-        }
-
-        var subscribers: Int { apus_topic_subscribers(pointer) }
-    }
-
     @Test func `a topic without subscribers takes any message`() throws {
         let loop = try #require(apus_loop_new())
-        let topic = try Topic(loop)
+        let topic = try CoreTopic(loop)
         #expect(topic.subscribers == 0)
         #expect(topic.publish("to nobody") == 0)
         #expect(apus_topic_retain(topic.pointer) == topic.pointer)
@@ -35,7 +22,7 @@ struct TopicTests {
         let results = Mutex<[CInt]>([])
         try await onThread {
             let foreign = try #require(apus_loop_new())
-            let other = try Topic(foreign)
+            let other = try CoreTopic(foreign)
             var behaviour = CoreServer.Behaviour()
             let usual = behaviour.onRequest
             behaviour.onRequest = { connection, target, isUpgrade in
@@ -63,18 +50,9 @@ struct TopicTests {
 
     @Test func `a subscription holds its topic, and ends with its connection`() async throws {
         try await onThread {
-            let topics = Mutex<[Topic]>([])
-            var behaviour = CoreServer.Behaviour()
-            let usual = behaviour.onRequest
-            behaviour.onRequest = { connection, target, isUpgrade in
-                usual(connection, target, isUpgrade)
-                for topic in topics.withLock({ $0 }) {
-                    #expect(apus_topic_subscribe(topic.pointer, connection.pointer) == 0)
-                    #expect(apus_topic_subscribe(topic.pointer, connection.pointer) == 0)
-                }
-            }
-            let server = try CoreServer({ _ in }, behaviour)
-            for _ in 1...3 { try topics.withLock { $0.append(try Topic(server.loop)) } }
+            let topics = Mutex<[CoreTopic]>([])
+            let server = try CoreServer({ _ in }, .subscribing { topics.withLock { $0 + $0 } })
+            for _ in 1...3 { try topics.withLock { $0.append(try CoreTopic(server.loop)) } }
             let all = topics.withLock { $0 }
             let clients = try (0..<10).map { _ in try Client.webSocket(port: server.port) }
             #expect(all.map(\.subscribers) == [10, 10, 10])
@@ -100,7 +78,7 @@ struct TopicTests {
     {
         try await onThread {
             let (hasCome, mayGoOn) = (Blocker(), Blocker())
-            let topics = Mutex<Topic?>(nil)
+            let topics = Mutex<CoreTopic?>(nil)
             var behaviour = CoreServer.Behaviour()
             let usual = behaviour.onRequest
             behaviour.onRequest = { connection, target, isUpgrade in
@@ -114,7 +92,7 @@ struct TopicTests {
                 if target == "/late" { #expect(topic.publish("at once") == 0) }
             }
             let server = try CoreServer({ _ in }, behaviour)
-            let topic = try Topic(server.loop)
+            let topic = try CoreTopic(server.loop)
             topics.withLock { $0 = topic }
             let early = try Client.webSocket(port: server.port)
             let late = try Client(port: server.port)
@@ -140,7 +118,7 @@ struct TopicTests {
 
     @Test func `without memory nobody is subscribed, and nothing published`() async throws {
         try await onThread {
-            let topics = Mutex<Topic?>(nil)
+            let topics = Mutex<CoreTopic?>(nil)
             let results = Mutex<[CInt]>([])
             var behaviour = CoreServer.Behaviour()
             let usual = behaviour.onRequest
@@ -158,7 +136,7 @@ struct TopicTests {
             apus_alloc_fail(1)
             #expect(apus_topic_new([server.loop], 1) == nil)
             apus_alloc_fail(0)
-            let topic = try Topic(server.loop)
+            let topic = try CoreTopic(server.loop)
             topics.withLock { $0 = topic }
             let client = try Client.webSocket(port: server.port)
             let none = APUS_ENOMEM.rawValue

@@ -1,4 +1,5 @@
 import CApusInternals
+import TestSupport
 import Testing
 
 struct WheelTests {

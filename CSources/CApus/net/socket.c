@@ -13,6 +13,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "net/listen.h"
+
 static int open_socket(int family)
 {
     int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -77,6 +79,18 @@ static int listen_all(const struct addrinfo *found, int backlog, int *fds, size_
     return APUS_OK;
 }
 
+int apus__listen_any(const struct addrinfo *found, int backlog, int *fds, size_t count)
+{
+    int first = APUS_OK;
+    for (; found != NULL; found = found->ai_next) {
+        int error = listen_all(found, backlog, fds, count);
+        if (error == APUS_OK || error == -EADDRINUSE)
+            return error;
+        first = first != APUS_OK ? first : error;
+    }
+    return first;
+}
+
 int apus_socket_listen_tcp(const char *host, uint16_t port, int backlog, int *fds, size_t count)
 {
     char service[8];
@@ -86,7 +100,7 @@ int apus_socket_listen_tcp(const char *host, uint16_t port, int backlog, int *fd
     int failure = getaddrinfo(host, service, &hints, &found);
     if (failure != 0)
         return failure == EAI_SYSTEM ? -errno : -EADDRNOTAVAIL;
-    int error = listen_all(found, backlog, fds, count);
+    int error = apus__listen_any(found, backlog, fds, count);
     freeaddrinfo(found);
     return error;
 }

@@ -98,10 +98,19 @@ void apus__connection_end_handshake(apus_connection *connection)
         await_end(connection);
 }
 
+/* Whether an answer is under way, or what was queued of it. */
+static bool is_answering(const apus_connection *connection)
+{
+    return connection->phase == PHASE_REQUEST ||
+           (connection->phase == PHASE_ENDING && connection->request != NULL && apus__backlog_queued(connection) != 0);
+}
+
 void apus__connection_drop(apus_connection *connection, int error)
 {
     if (connection->phase == PHASE_GONE)
         return;
+    if (is_answering(connection))
+        apus__response_break(connection);
     connection->phase = PHASE_GONE;
     connection->input_len = 0;
     apus_session_end(&connection->session);
@@ -113,8 +122,6 @@ void apus__connection_drop(apus_connection *connection, int error)
 
 void apus_connection_abort(apus_connection *connection)
 {
-    if (connection->phase == PHASE_REQUEST)
-        apus__response_break(connection);
     apus__connection_drop(connection, APUS_ECLOSED);
 }
 
@@ -151,8 +158,6 @@ static void end_in_time(apus_connection *connection)
         apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
         return;
     }
-    if (connection->request != NULL && apus__backlog_queued(connection) != 0)
-        apus__response_break(connection);
     apus__connection_drop(connection, APUS_ETIMEDOUT);
 }
 

@@ -71,7 +71,6 @@ static void take_request(apus_connection *connection, const apus_head *head, con
         apus_handshake_accept(apus_head_find(head, "sec-websocket-key")->value, request->accept);
     request->is_deflate = request->is_upgrade &&
                           apus_extension_choose(head, &connection->endpoint->config->compression, &request->deflate);
-    request->is_head = head->method.len == 4 && apus_text_equals(head->method, "head");
     request->minor_version = head->minor_version;
     /* An HTTP/1.0 client would need to be told that we keep the connection; it is as well served by a close. */
     request->keep_alive = head->keep_alive && head->minor_version == 1 && !connection->endpoint->is_stopping;
@@ -93,10 +92,12 @@ static void handle_head(apus_connection *connection, const uint8_t *data, size_t
     apus_forwarded forwarded;
     APUS_COUNT(statistics->requests, 1);
     int error = apus_head_parse(&head, data, len);
-    if (error != APUS_OK)
+    if (error != APUS_OK) {
         APUS_COUNT(statistics->requests_refused, 1);
-    else
+    } else {
+        connection->request->is_head = head.method.len == 4 && apus_text_equals(head.method, "head");
         error = check_request(connection, &head, &forwarded);
+    }
     if (error != APUS_OK)
         apus__request_refuse(connection, error);
     else
@@ -335,6 +336,7 @@ void apus__request_end(apus_connection *connection)
         return;
     }
     connection->phase = PHASE_HEAD;
+    request->is_head = false;
     apus__connection_set_timeout(connection, connection->endpoint->config->handshake_timeout);
     apus__stream_set_reading(&connection->stream, true);
     if (!request->is_processing && request->bytes.len != 0)

@@ -13,17 +13,6 @@ static apus_text text(const char *data, size_t len)
     return (apus_text){.data = data, .len = len};
 }
 
-/* RFC 9110 §6.6.1: an origin server with a clock sends Date, in this one form. */
-static int write_date(apus_bytes *out)
-{
-    char date[40];
-    time_t now = time(NULL);
-    struct tm utc;
-    gmtime_r(&now, &utc);
-    size_t len = strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", &utc);
-    return apus_head_write_field(out, text("date", 4), text(date, len));
-}
-
 static int write_content_length(apus_bytes *out, uint64_t len)
 {
     char digits[24];
@@ -106,7 +95,7 @@ static int write_head(apus_bytes *out, const apus_request *request, unsigned sta
             error = apus_head_write_field(out, fields[i].name, fields[i].value);
     }
     if (error == APUS_OK)
-        error = write_date(out);
+        error = apus_head_write_date(out, time(NULL)); /* RFC 9110 §6.6.1: an origin server with a clock sends it */
     if (error == APUS_OK)
         error = write_framing(out, request, status, len);
     if (error == APUS_OK)
@@ -259,7 +248,6 @@ void apus__request_refuse(apus_connection *connection, int error)
     size_t count = hint(error, fields);
     apus_bytes body = {0};
     request->keep_alive = false;
-    request->is_head = false;
     request->framing = APUS_FRAMING_NONE;
     connection->phase = PHASE_REQUEST;
     int failure = apus_bytes_append_text(&body, apus_error_message(error));

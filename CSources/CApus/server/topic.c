@@ -165,13 +165,13 @@ void apus__topic_unsubscribe_all(apus_connection *connection)
         end_subscription(&connection->subscriptions);
 }
 
-/* Queues the frame for every subscriber of one loop. Nothing here ends a subscription: a socket that fails is told of
- * when the loop flushes. */
+/* Queues the frame for every subscriber of one loop, from the last to the first: one that is too slow may end here, if
+ * its own Close was waiting to be read, and the last one, which then takes its place, has been served. */
 static void deliver(apus_branch *branch, apus_buffer *frame, apus_publication *publication, uint64_t except,
                     uint64_t number)
 {
     bool is_late = number <= branch->newest;
-    for (size_t i = 0; i < branch->count; i++) {
+    for (size_t i = branch->count; i-- != 0;) {
         apus_connection *connection = branch->subscriptions[i]->connection;
         if (connection->id == except || (is_late && branch->subscriptions[i]->since >= number))
             continue;

@@ -164,24 +164,3 @@ extension apus_client_config {
         opening = ClientConnection.callbacks
     }
 }
-
-extension apus_endpoint_config {
-    /// What the connections of a client have in common.
-    init(_ configuration: WebSocketClient.Configuration) {
-        self.init()
-        apus_endpoint_config_init(&self, APUS_ROLE_CLIENT)
-        session.limits.size = UInt64(configuration.maxMessageBytes)
-        session.limits.fragments = UInt32(configuration.maxFragments)
-        compression = apus_compression_config(configuration.compression)
-        head.size = UInt32(configuration.maxHeadBytes)
-        head.fields = UInt32(configuration.maxHeadFields)
-        handshake_timeout = UInt32(configuration.handshakeTimeout.milliseconds)
-        ping_interval = UInt32(configuration.pingInterval?.milliseconds ?? 0)
-        pings_missed = UInt32(configuration.maxMissedPings)
-        close_timeout = UInt32(configuration.closeTimeout.milliseconds)
-        inbound_limit = configuration.maxInboundBytes
-        outbound_limit = configuration.maxOutboundBytes
-        slow_consumer = apus_slow_consumer(configuration.slowConsumerPolicy)
-        callbacks = Callbacks.table
-    }
-}

@@ -80,19 +80,28 @@ struct ConnectionHandle {
     /// `apus_connection_ping`
     func ping(_ payload: [UInt8]) -> CInt { apus_connection_ping(pointer, payload, payload.count) }
 
-    /// Starts the closing handshake, unless it was; the error is about the arguments. `apus_connection_close`
-    func close(_ code: CloseCode, reason: String) -> WebSocketError? {
-        let error = reason.utf8.span.withUnsafeBufferPointer { bytes in
+    /// Starts the closing handshake, unless it was. `apus_connection_close`
+    func close(_ code: CloseCode, reason: String) {
+        // What can go wrong is told as the connection's end.
+        _ = reason.utf8.span.withUnsafeBufferPointer { bytes in
             apus_connection_close(pointer, code.rawValue, bytes.baseAddress, bytes.count)
         }
-        guard error == APUS_EINVAL.rawValue else { return nil }
-        return WebSocketError(
-            .invalidArgument,
-            "a Close takes a code from 1000 to 1003, 1007 to 1014 or 3000 to 4999, and at most 123 bytes of reason")
     }
 
     /// `apus_connection_abort`
     func abort() { apus_connection_abort(pointer) }
+}
+
+extension CloseCode {
+    /// Whether a Close may carry it, with that reason. `apus_close_encode`
+    func isSendable(with reason: String) -> Bool {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: Int(APUS_CONTROL_PAYLOAD_SIZE)) { payload in
+            guard let start = payload.baseAddress else { return false }
+            return reason.utf8.span.withUnsafeBufferPointer { bytes in
+                apus_close_encode(start, rawValue, bytes.baseAddress, bytes.count) >= 0
+            }
+        }
+    }
 }
 
 extension WebSocket {

@@ -44,30 +44,6 @@ final class ListenerConfig: Sendable {
     }
 }
 
-extension apus_endpoint_config {
-    /// What the connections of a server have in common, but for TLS.
-    init(_ configuration: WebSocketServer.Configuration) {
-        self.init()
-        apus_endpoint_config_init(&self, APUS_ROLE_SERVER)
-        session.limits.size = UInt64(configuration.maxMessageBytes)
-        session.limits.fragments = UInt32(configuration.maxFragments)
-        compression = apus_compression_config(configuration.compression)
-        head.size = UInt32(configuration.maxHeadBytes)
-        head.fields = UInt32(configuration.maxHeadFields)
-        handshake_timeout = UInt32(configuration.handshakeTimeout.milliseconds)
-        ping_interval = UInt32(configuration.pingInterval?.milliseconds ?? 0)
-        pings_missed = UInt32(configuration.maxMissedPings)
-        close_timeout = UInt32(configuration.closeTimeout.milliseconds)
-        lifetime = UInt32(configuration.maxLifetime?.milliseconds ?? 0)
-        inbound_limit = configuration.maxInboundBytes
-        outbound_limit = configuration.maxOutboundBytes
-        slow_consumer = apus_slow_consumer(configuration.slowConsumerPolicy)
-        body_limit = UInt64(configuration.maxBodyBytes)
-        body_timeout = UInt32(configuration.bodyTimeout.milliseconds)
-        callbacks = Callbacks.table
-    }
-}
-
 extension WebSocketServer.Configuration.OriginPolicy {
     /// The allowed origins in lower case, zero-terminated, as the core compares them.
     fileprivate func makeTexts() -> UnsafeMutableBufferPointer<apus_text> {
@@ -86,17 +62,6 @@ extension WebSocketServer.Configuration.OriginPolicy {
 
 extension Slice<UnsafeMutableBufferPointer<CChar>> {
     fileprivate var rebased: UnsafeMutableBufferPointer<CChar> { .init(rebasing: self) }
-}
-
-extension apus_slow_consumer {
-    init(_ policy: WebSocketServer.Configuration.SlowConsumerPolicy) {
-        self =
-            switch policy {
-            case .suspendSender: APUS_SLOW_CONSUMER_SUSPEND
-            case .dropMessage: APUS_SLOW_CONSUMER_DROP
-            case .close: APUS_SLOW_CONSUMER_CLOSE
-            }
-    }
 }
 
 extension apus_proxy_protocol {

@@ -1,4 +1,5 @@
 import CApusCore
+import TestSupport
 
 /// Random traffic: messages in random fragments with control frames in between, mostly right.
 struct FrameGenerator {

@@ -1,4 +1,5 @@
 import CApusCore
+import TestSupport
 import Testing
 
 /// A frame's header as RFC 6455 §5.2 draws it; nothing keeps it from being wrong.

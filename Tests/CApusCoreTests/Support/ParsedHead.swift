@@ -68,14 +68,7 @@ final class ParsedHead {
 
 /// Reads `text` as a request head, only to see how that ends.
 func parse(_ text: [UInt8]) -> apus_error {
-    do {
-        _ = try ParsedHead(text)
-        return APUS_OK
-    } catch let error as CoreError {
-        return error.code
-    } catch {
-        fatalError("only the core's errors are thrown here")
-    }
+    CoreError.code { _ = try ParsedHead(text) }
 }
 
 func parse(_ text: String) -> apus_error {

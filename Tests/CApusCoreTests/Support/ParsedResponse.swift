@@ -47,14 +47,7 @@ final class ParsedResponse {
 
 /// Reads `text` as a response head, only to see how that ends.
 func parseResponse(_ text: [UInt8]) -> apus_error {
-    do {
-        _ = try ParsedResponse(text)
-        return APUS_OK
-    } catch let error as CoreError {
-        return error.code
-    } catch {
-        fatalError("only the core's errors are thrown here")
-    }
+    CoreError.code { _ = try ParsedResponse(text) }
 }
 
 func parseResponse(_ text: String) -> apus_error {

@@ -1,4 +1,5 @@
 import CApusCore
+import TestSupport
 import Testing
 
 #if canImport(Darwin)

@@ -49,4 +49,16 @@ struct CoreError: Error, Equatable {
             throw CoreError(code: apus_error(rawValue: result))
         }
     }
+
+    /// How something ends that throws nothing else.
+    static func code(of body: () throws -> Void) -> apus_error {
+        do {
+            try body()
+            return APUS_OK
+        } catch let error as CoreError {
+            return error.code
+        } catch {
+            fatalError("only the core's errors are thrown here")
+        }
+    }
 }

@@ -21,24 +21,11 @@ final class CoreLoop: @unchecked Sendable {
     /// Calls `body` on the loop, and waits for it.
     func run(_ body: @escaping @Sendable () -> Void) {
         let isDone = Blocker()
-        let call = Unmanaged.passRetained(
-            Call {
-                body()
-                isDone.release()
-            })
-        apus_loop_post(
-            pointer,
-            { argument in
-                guard let argument else { return }
-                Unmanaged<Call>.fromOpaque(argument).takeRetainedValue().body()
-            }, call.toOpaque())
+        post(to: pointer) {
+            body()
+            isDone.release()
+        }
         isDone.wait()
-    }
-
-    private final class Call: Sendable {
-        let body: @Sendable () -> Void
-
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
 
     /// Waits for whatever is still open, and ends the thread. To be called once.

@@ -141,20 +141,7 @@ final class CoreServer: @unchecked Sendable {
     }
 
     /// Calls `body` on the loop, soon.
-    func post(_ body: @escaping @Sendable () -> Void) {
-        apus_loop_post(
-            loop,
-            { argument in
-                guard let argument else { return }
-                Unmanaged<Call>.fromOpaque(argument).takeRetainedValue().body()
-            }, Unmanaged.passRetained(Call(body)).toOpaque())
-    }
-
-    private final class Call: Sendable {
-        let body: @Sendable () -> Void
-
-        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-    }
+    func post(_ body: @escaping @Sendable () -> Void) { CApusTests.post(to: loop, body) }
 
     /// What has been told so far.
     var events: [Event] { state.withLock { $0.events } }

@@ -103,6 +103,10 @@ int apus_head_write_status(apus_bytes *out, unsigned status);
  * `value` holds a control character other than a tab, or white space at either end. */
 int apus_head_write_field(apus_bytes *out, apus_text name, apus_text value);
 
+/* Appends "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n" for the seconds since 1970 (RFC 9110 §5.6.7), in these words
+ * whatever the locale. APUS_OK, or, writing nothing, APUS_ENOMEM, or APUS_EFIELD outside the years 1 to 9999. */
+int apus_head_write_date(apus_bytes *out, int64_t seconds);
+
 APUS_ASSUME_NONNULL_END
 
 #endif
