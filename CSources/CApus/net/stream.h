@@ -97,8 +97,8 @@ uint8_t *apus__stream_reserve(apus_stream *stream, size_t len);
  * that made them is done; what the socket does not take at once is copied. APUS_OK or APUS_ENOMEM. */
 int apus__stream_write(apus_stream *stream, const uint8_t *header, size_t header_len, const uint8_t *data, size_t len);
 
-/* Offers pieces to the transport at once, behind what is corked, and keeps none of them. Returns how many of their bytes
- * have left: 0 also where something is queued, or the stream has failed. */
+/* Offers pieces to the transport at once, behind what is corked, and keeps none of them. Returns how many of their
+ * bytes have left: 0 also where something is queued, or the stream has failed. */
 size_t apus__stream_offer(apus_stream *stream, struct iovec *pieces, int count);
 
 /* Sends a shared buffer, without a copy. APUS_OK or APUS_ENOMEM. */

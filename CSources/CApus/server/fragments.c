@@ -1,5 +1,4 @@
-/* Each call to the socket sets the peer's machine to work, so eight calls for a message of 1 MiB cost a quarter more than
- * one. */
+/* Each call to the socket sets the peer to work, so eight calls for a message of 1 MiB cost a quarter more than one. */
 #include "server/fragments.h"
 
 #include "net/stream.h"

@@ -1,4 +1,4 @@
-/* A thread keeps a few large blocks. The smallest that is large enough goes first; what there is no room for is freed. */
+/* A thread keeps a few large blocks. The smallest that is large enough goes first; what has no room is freed. */
 #include "base/spares.h"
 
 #include <stdint.h>
