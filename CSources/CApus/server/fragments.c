@@ -33,6 +33,12 @@ size_t apus__fragment_encode(const apus__fragment *fragment, uint8_t out[APUS_FR
     return size;
 }
 
+size_t apus__fragment_size(const apus__fragment *fragment)
+{
+    uint8_t header[APUS_FRAME_HEADER_SIZE];
+    return apus__fragment_encode(fragment, header) + fragment->len;
+}
+
 size_t apus__fragments_offer(const apus__fragments *rest, apus_stream *stream)
 {
     uint8_t headers[MOST_OFFERED][APUS_FRAME_HEADER_SIZE];

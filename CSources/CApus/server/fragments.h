@@ -35,6 +35,9 @@ apus__fragment apus__fragments_next(apus__fragments *rest);
 /* Writes a frame's header, as a server sends it; returns its size. */
 size_t apus__fragment_encode(const apus__fragment *fragment, uint8_t out[APUS_FRAME_HEADER_SIZE]);
 
+/* The bytes of its frame, header included. */
+size_t apus__fragment_size(const apus__fragment *fragment);
+
 /* Offers the next frames to a stream that has nothing queued, all in one call. Takes none of them: returns how many of
  * their bytes, headers included, have left. */
 size_t apus__fragments_offer(const apus__fragments *rest, apus_stream *stream);

@@ -110,38 +110,31 @@ static int write_masked_frame(apus_connection *connection, apus_opcode opcode, b
     return APUS_OK;
 }
 
-/* A frame of which `gone` bytes have left already. */
-static int write_rest_of_frame(apus_connection *connection, const uint8_t *header, size_t header_len,
-                               const uint8_t *data, size_t len, size_t gone)
-{
-    size_t header_gone = gone < header_len ? gone : header_len;
-    size_t data_gone = gone - header_gone;
-    return apus__stream_write(&connection->stream, header + header_gone, header_len - header_gone, data + data_gone,
-                              len - data_gone);
-}
-
-/* `gone`: how many of the bytes to come have left already. */
-static int write_frame(apus_connection *connection, const apus__fragment *fragment, size_t *gone)
+static int write_frame(apus_connection *connection, apus_opcode opcode, bool rsv1, bool fin, const uint8_t *data,
+                       size_t len)
 {
     if (connection->endpoint->config->session.role == APUS_ROLE_CLIENT)
-        return write_masked_frame(connection, fragment->opcode, fragment->rsv1, fragment->fin, fragment->data,
-                                  fragment->len);
+        return write_masked_frame(connection, opcode, rsv1, fin, data, len);
+    uint8_t header[APUS_FRAME_HEADER_SIZE];
+    size_t header_len = apus_frame_encode(header, opcode, fin, len);
+    if (rsv1)
+        header[0] |= APUS_FRAME_RSV1;
+    if (APUS_UNLIKELY(connection->is_sending_parts))
+        return apus__backlog_hold_copy(connection, header, header_len, data, len);
+    if (apus__backlog_is_needed(connection))
+        return apus__backlog_copy(connection, header, header_len, data, len);
+    return apus__stream_write(&connection->stream, header, header_len, data, len);
+}
+
+/* Writes what is left of a fragment after `gone` bytes, which are not all of it, have left. */
+static int write_rest(apus_connection *connection, const apus__fragment *fragment, size_t gone)
+{
     uint8_t header[APUS_FRAME_HEADER_SIZE];
     size_t header_len = apus__fragment_encode(fragment, header);
-    size_t len = fragment->len;
-    if (APUS_UNLIKELY(*gone != 0)) {
-        size_t size = header_len + len;
-        size_t gone_here = *gone < size ? *gone : size;
-        *gone -= gone_here;
-        if (gone_here == size)
-            return APUS_OK;
-        return write_rest_of_frame(connection, header, header_len, fragment->data, len, gone_here);
-    }
-    if (APUS_UNLIKELY(connection->is_sending_parts))
-        return apus__backlog_hold_copy(connection, header, header_len, fragment->data, len);
-    if (apus__backlog_is_needed(connection))
-        return apus__backlog_copy(connection, header, header_len, fragment->data, len);
-    return apus__stream_write(&connection->stream, header, header_len, fragment->data, len);
+    size_t header_gone = gone < header_len ? gone : header_len;
+    size_t data_gone = gone - header_gone;
+    return apus__stream_write(&connection->stream, header + header_gone, header_len - header_gone,
+                              fragment->data + data_gone, fragment->len - data_gone);
 }
 
 /* Whether fragments may go past everything that holds frames back. */
@@ -153,19 +146,31 @@ static bool may_offer(const apus_connection *connection)
 
 /* A large message goes in fragments (RFC 6455 §5.4), so that control frames get in between where they have to wait; a
  * socket that takes them all is given them in one call. */
+static APUS_NOINLINE int write_fragments(apus_connection *connection, apus__fragments rest)
+{
+    size_t gone = 0;
+    int error = APUS_OK;
+    while (error == APUS_OK && rest.len != 0) {
+        if (gone == 0 && may_offer(connection))
+            gone = apus__fragments_offer(&rest, &connection->stream);
+        apus__fragment next = apus__fragments_next(&rest);
+        size_t size = apus__fragment_size(&next);
+        if (gone == 0)
+            error = write_frame(connection, next.opcode, next.rsv1, next.fin, next.data, next.len);
+        else if (gone < size)
+            error = write_rest(connection, &next, gone);
+        gone -= gone < size ? gone : size;
+    }
+    return error;
+}
+
 static int write_message(apus_connection *connection, apus_opcode opcode, bool rsv1, bool fin, const uint8_t *data,
                          size_t len)
 {
-    apus__fragments rest = {.opcode = opcode, .rsv1 = rsv1, .fin = fin, .data = data, .len = len};
-    size_t gone = 0;
-    int error;
-    do {
-        if (APUS_UNLIKELY(rest.len > APUS_BACKLOG_WINDOW) && gone == 0 && may_offer(connection))
-            gone = apus__fragments_offer(&rest, &connection->stream);
-        apus__fragment fragment = apus__fragments_next(&rest);
-        error = write_frame(connection, &fragment, &gone);
-    } while (error == APUS_OK && rest.len != 0);
-    return error;
+    if (APUS_LIKELY(len <= APUS_BACKLOG_WINDOW))
+        return write_frame(connection, opcode, rsv1, fin, data, len);
+    return write_fragments(connection,
+                           (apus__fragments){.opcode = opcode, .rsv1 = rsv1, .fin = fin, .data = data, .len = len});
 }
 
 /* What is compressed is sent here and now, so the peer inflates in the order in which it was compressed. */
