@@ -36,6 +36,9 @@ actor Receiver: SerialExecutor {
         self.continuation = continuation
     }
 
+    /// Whether the task that waits keeps it alive until it has gone on, as a handler's own task does.
+    nonisolated var isHeldByTask: Bool { continuation == nil }
+
     nonisolated var unownedExecutor: UnownedSerialExecutor { UnownedSerialExecutor(ordinary: self) }
 
     /// Called by the Swift runtime, on the loop, with the handler's own task.

@@ -85,9 +85,13 @@ extension WebSocket {
         guard let receiver = inbound.receiver else { return }
         inbound.receiver = nil
         demandNone()
-        receiver._withUnsafeGuaranteedRef { $0.finish(outcome) }
-        // Its closure may stand below us on the stack, and has returned by the time that posted calls run.
-        eventLoop.post { receiver.release() }
+        let isHeldByTask = receiver._withUnsafeGuaranteedRef { receiver in
+            receiver.finish(outcome)
+            return receiver.isHeldByTask
+        }
+        // Its closure may stand below us on the stack, and has returned by the time that a task goes on, or that posted
+        // calls run.
+        if isHeldByTask { receiver.release() } else { eventLoop.post { receiver.release() } }
     }
 
     func endReceiver() {
