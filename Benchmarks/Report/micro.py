@@ -2,6 +2,10 @@
 """Turns what the micro benchmarks found (JMH's JSON) into a table: a row for each operation, a column for each size.
 
   micro.py RESULTS.json COMMAND
+  micro.py --check THRESHOLDS RESULTS.json    fails where an operation is slower, beside memcpy, than is kept
+  micro.py --shares RESULTS.json              prints what would be kept
+
+Whatever a machine is busy with slows memcpy in the same run down as well, so shares of its speed are what can be held.
 """
 
 import json
@@ -71,7 +75,51 @@ def table(found):
     return text
 
 
+# How much of what is kept an operation may fall short by; shares of two runs differ by a fifth on a busy machine.
+TOLERANCE = 0.3
+
+
+def shares(found):
+    """Returns {(operation, bytes): share of memcpy's speed}, of the quickest measurements, from 1 KiB on."""
+    limit = found["memcpy"]
+    return {(operation, count): limit[count][1] / least for operation, times in found.items()
+            if operation.startswith(("unmask", "validate")) for count, (_, least) in times.items() if count >= 1 << 10}
+
+
+def read_thresholds(text):
+    """Returns {(operation, bytes): share} of lines such as `16384 0.93 validate: ascii`."""
+    rows = (line.split(maxsplit=2) for line in text.splitlines() if line.strip() and not line.startswith("#"))
+    return {(operation, int(count)): float(share) for count, share, operation in rows}
+
+
+def failures(thresholds, found):
+    """Returns a line for each threshold that is not held, or that nothing was measured for."""
+    measured = shares(found)
+    lines = []
+    for (operation, count), kept in thresholds.items():
+        share = measured.get((operation, count))
+        if share is None:
+            lines.append(f"{operation}, {count} bytes: not measured")
+        elif share < kept * (1 - TOLERANCE):
+            lines.append(f"{operation}, {count} bytes: {share:.2f} of memcpy's speed, {kept:.2f} is kept")
+    return lines
+
+
+def check(thresholds_path, results_path):
+    thresholds = read_thresholds(pathlib.Path(thresholds_path).read_text(encoding="utf-8"))
+    lines = failures(thresholds, read(results_path))
+    print("\n".join(lines), end="\n" if lines else "")
+    print(f"{len(thresholds) - len(lines)} of {len(thresholds)} micro benchmarks hold their thresholds")
+    return 1 if lines or not thresholds else 0
+
+
 def main():
+    if sys.argv[1] == "--check":
+        sys.exit(check(sys.argv[2], sys.argv[3]))
+    if sys.argv[1] == "--shares":
+        for (operation, count), share in sorted(shares(read(sys.argv[2])).items()):
+            print(f"{count} {share:.2f} {operation}")
+        return
     about = machine.describe(sys.argv[2])
     print(f"# Micro benchmarks\n\n- **Machine**: {about['processor']}, {about['system']}\n- **Commit**: "
           f"{about['commit']}\n- **Command**: `{about['command']}` on {about['date']}\n\n"

@@ -160,6 +160,16 @@ class MicroTable(unittest.TestCase):
         self.assertEqual(micro.cell("unmask", 1024, {1024: (20.0, 16.0)}, {1024: (10.0, 8.0)}),
                          "20.0 ns, 64.0 GB/s (50%)")
 
+    def test_a_micro_benchmark_is_held_to_its_share_of_memcpy(self):
+        found = {"memcpy": {1024: (9.0, 8.0), 20: (1.0, 1.0)}, "unmask": {1024: (11.0, 10.0), 20: (2.0, 2.0)}}
+        self.assertEqual(micro.shares(found), {("unmask", 1024): 0.8})
+        kept = micro.read_thresholds("# comment\n1024 1.10 unmask\n2048 0.5 validate: ascii\n")
+        self.assertEqual(micro.failures(kept, found), ["validate: ascii, 2048 bytes: not measured"])
+        found["unmask"][1024] = (20.0, 16.0)
+        self.assertEqual(micro.failures({("unmask", 1024): 1.1}, found),
+                         ["unmask, 1024 bytes: 0.50 of memcpy's speed, 1.10 is kept"])
+
+
 
 if __name__ == "__main__":
     unittest.main()
