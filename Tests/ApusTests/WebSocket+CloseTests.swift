@@ -12,14 +12,15 @@ struct WebSocketCloseTests {
             #expect(try await socket.next() == nil)
             try await socket.close()
         } body: { _, port in
-            let client = try await onThread { try Client.webSocket(port: port) }
-            let close = try await onThread { try client.readFrame() }
-            #expect(close.closeCode == 4999)
-            #expect(close.text == "Feierabend 🌙")
-            try await onThread {
+            let close = try await onThread {
+                let client = try Client.webSocket(port: port)
+                let close = try client.readFrame()
                 try client.send(.text("dropped"), .close(4999))
                 try client.expectEnd()
+                return close
             }
+            #expect(close.closeCode == 4999)
+            #expect(close.text == "Feierabend 🌙")
             #expect(await closed.take() == CloseCode(rawValue: 4999))
         }
     }
@@ -94,7 +95,7 @@ struct WebSocketCloseTests {
     @Test(arguments: [true, false])
     func `to start closing waits for nothing`(isOnLoop: Bool) async throws {
         let gate = Gate()
-        try await withServer { socket in
+        try await withServer(.with { $0.closeTimeout = .seconds(60) }) { socket in
             let executor: any TaskExecutor = isOnLoop ? socket.eventLoop : globalConcurrentExecutor
             let closing = Task(executorPreference: executor) {
                 try socket.startClosing(.policyViolation, reason: "no")

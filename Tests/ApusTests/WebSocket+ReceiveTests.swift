@@ -218,7 +218,7 @@ struct WebSocketReceiveTests {
     func `the closure may close with a code of its own`(isOnLoop: Bool, isLate: Bool) async throws {
         let gate = Gate()
         let ends = Box<WebSocketMessagesTests.End>()
-        try await withServer { socket in
+        try await withServer(.with { $0.closeTimeout = .seconds(60) }) { socket in
             let executor: any TaskExecutor = isOnLoop ? socket.eventLoop : globalConcurrentExecutor
             if isLate { await gate.pass() }
             let receiving = Task(executorPreference: executor) {
