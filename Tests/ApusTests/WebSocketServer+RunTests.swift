@@ -210,6 +210,7 @@ struct WebSocketServerRunTests {
         } catch let error as WebSocketError {
             #expect(error.code == .cannotListen)
             #expect(error.message.contains(host))
+            #expect(error.message.contains("no address of this machine"))
         }
     }
 

@@ -1,5 +1,13 @@
 import CApus
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// Listening sockets, one for each loop, until the loops take them over.
 struct ListeningSockets: ~Copyable {
     private var descriptors: [CInt]
@@ -42,6 +50,10 @@ extension WebSocketError {
         let words = String(errno: error)
         if apus_socket_is_in_use(error) {
             self.init(.addressInUse, "cannot listen on \(place): it is in use; stop what holds it or take another one")
+        } else if error == -EADDRNOTAVAIL {
+            self.init(
+                .cannotListen,
+                "cannot listen on \(place): \(words); it is no address of this machine, or a name that nobody knows")
         } else {
             self.init(.cannotListen, "cannot listen on \(place): \(words)")
         }
