@@ -46,13 +46,20 @@ let package = Package(
             providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]
         ),
         .systemLibrary(
+            name: "CISAL",
+            path: "CSources/CISAL",
+            pkgConfig: "libisal",
+            providers: [.apt(["libisal-dev"]), .brew(["isa-l"])]
+        ),
+        .systemLibrary(
             name: "COpenSSL",
             path: "CSources/COpenSSL",
             pkgConfig: "openssl",
             providers: [.apt(["libssl-dev"]), .brew(["openssl@3"])]
         ),
         .target(
-            name: "CApusCore", dependencies: ["CZlib", "COpenSSL"], path: "CSources/CApusCore", cSettings: cSettings),
+            name: "CApusCore", dependencies: ["CZlib", "CISAL", "COpenSSL"], path: "CSources/CApusCore",
+            cSettings: cSettings),
 
         // The network, on libuv.
         .systemLibrary(

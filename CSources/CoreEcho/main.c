@@ -91,7 +91,8 @@ static _Noreturn void fail(const char *words, const char *detail)
 static _Noreturn void explain(int status)
 {
     fputs("usage: core-echo --port P [--host H] [--threads N] [--mode echo|broadcast] [--max-message BYTES]\n"
-          "                 [--compression off|shared|dedicated] [--compression-level 1...9]\n"
+          "                 [--compression off|shared|dedicated]\n"
+          "                 [--compression-level 1...9]   (1: ISA-L's, from 2 on zlib's)\n"
           "                 [--tls-certificate FILE --tls-key FILE]   (PEM; speaks TLS)\n"
           "                 [--borrowed]   (messages are always borrowed here)\n",
           status == EXIT_SUCCESS ? stdout : stderr);
@@ -139,7 +140,7 @@ static options parse_options(int argc, char **argv)
         {"help", no_argument, NULL, '?'},
         {NULL, 0, NULL, 0},
     };
-    options parsed = {.host = "127.0.0.1", .port = -1, .threads = 1, .max_message = 64 << 20, .compression_level = 6};
+    options parsed = {.host = "127.0.0.1", .port = -1, .threads = 1, .max_message = 64 << 20, .compression_level = 1};
     for (int option; (option = getopt_long(argc, argv, "", known, NULL)) != -1;) {
         switch (option) {
         case 'p':

@@ -6,10 +6,11 @@ import Testing
 struct CompressionTests {
     private static let offer = ["Sec-WebSocket-Extensions: permessage-deflate"]
 
-    @Test func `the defaults are off, level 6, and the largest windows`() {
+    @Test func `the defaults are off, level 1, and the largest windows`() {
         #expect(WebSocketServer.Configuration().compression == .off)
         let shared = Compression.shared()
-        #expect(shared.level == 6)
+        #expect(shared.level == 1)
+        #expect(Compression.dedicated().level == 1)
         #expect(shared.threshold == 256)
         #expect(shared.serverMaxWindowBits == 15)
         #expect(shared.clientMaxWindowBits == 15)

@@ -68,8 +68,9 @@ struct CompressionTests {
         #expect(client.compress(prose(100_000)) == nil)
     }
 
-    @Test func `without context every message can be inflated by itself, whoever sends in between`() {
-        let agreement = Agreement(keepsContext: false)
+    @Test(arguments: bothCompressors)
+    func `without context every message can be inflated by itself, whoever sends in between`(level: CInt) {
+        let agreement = Agreement(keepsContext: false, level: level)
         let senders = (0..<5).map { _ in Sender(APUS_ROLE_SERVER, agreement) }
         for round in 0..<20 as Range<UInt64> {
             for sender in senders {
@@ -80,8 +81,9 @@ struct CompressionTests {
         #expect(agreement.pool.pointee.counts.messages_deflated == 100)
     }
 
-    @Test func `with context the peer inflates all, in order, whoever sends in between`() {
-        let agreement = Agreement()
+    @Test(arguments: bothCompressors)
+    func `with context the peer inflates all, in order, whoever sends in between`(level: CInt) {
+        let agreement = Agreement(level: level)
         let pairs = (0..<5).map { _ in (Sender(APUS_ROLE_SERVER, agreement), Inflater()) }
         for round in 0..<50 as Range<UInt64> {
             for (sender, inflater) in pairs {
@@ -92,10 +94,11 @@ struct CompressionTests {
         }
     }
 
-    @Test func `a message compressed elsewhere may take the place of one's own`() throws {
-        let agreement = Agreement()
+    @Test(arguments: bothCompressors, bothCompressors)
+    func `a message compressed elsewhere may take the place of one's own`(level: CInt, otherLevel: CInt) throws {
+        let agreement = Agreement(level: level)
         let (sender, inflater) = (Sender(APUS_ROLE_SERVER, agreement), Inflater())
-        let other = Sender(APUS_ROLE_SERVER, Agreement(keepsContext: false))
+        let other = Sender(APUS_ROLE_SERVER, Agreement(keepsContext: false, level: otherLevel))
         for round in 0..<20 as Range<UInt64> {
             let message = prose(2000, seed: round)
             if round % 3 == 1 {
@@ -108,8 +111,9 @@ struct CompressionTests {
         }
     }
 
-    @Test func `where memory is out a message goes as it is, and the next one can be inflated`() {
-        let agreement = Agreement()
+    @Test(arguments: bothCompressors)
+    func `where memory is out a message goes as it is, and the next one can be inflated`(level: CInt) {
+        let agreement = Agreement(level: level)
         let (sender, inflater) = (Sender(APUS_ROLE_SERVER, agreement), Inflater())
         for nth in 1...8 as ClosedRange<UInt32> {
             let message = noise(3000 * Int(nth), seed: UInt64(nth))

@@ -12,13 +12,15 @@ from websockets.sync.client import connect
 from servers import Server
 
 MODES = ["shared", "dedicated"]
+LEVELS = ["1", "4"]  # one of each compressor
 
 
-@pytest.fixture(scope="module", params=MODES)
+@pytest.fixture(scope="module", params=[(mode, level) for mode in MODES for level in LEVELS])
 def compressing(request, echo_command):
     """An echo server that compresses, shared by the tests of this file."""
-    with Server(*echo_command, "--compression", request.param, "--compression-level", "4") as running:
-        running.mode = request.param
+    mode, level = request.param
+    with Server(*echo_command, "--compression", mode, "--compression-level", level) as running:
+        running.mode = mode
         yield running
 
 

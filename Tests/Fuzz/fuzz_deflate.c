@@ -3,23 +3,30 @@
  * - all ways come to the same bytes and the same error, and keep the limit (with the largest window: zlib finds out
  * that a distance is beyond a smaller one only where that is no longer in the memory of the message);
  * - where an allocation fails that is the error, and nothing leaks;
- * - what was inflated, compressed again, with any level and window and with context or without, inflates to the same.
+ * - what was inflated, compressed again by each of the two compressors, with any window and with context or without,
+ * inflates to the same, in zlib as well, and refers to nothing before the window.
  *
  * Input: a byte for limit, window and context; the seed of the pieces; which allocation fails; the length of each
  * message's payload before it, in two bytes. */
 #include "apus/deflate.h"
+
+#include <zlib.h>
 
 #include "apus/alloc.h"
 #include "require.h"
 
 #define START_SIZE 3
 #define LENGTH_SIZE 2
-#define MOST_KEPT (1 << 16)
+#define MOST_KEPT (1 << 17)
+#define MOST_ROUNDS 100
+#define IGZIP_LEVEL 1
+
+static const uint8_t data_of_nothing[1];
 
 typedef struct options {
     uint64_t limit;
     unsigned window_bits;
-    int level;
+    int zlib_level;
     bool keeps_context;
 } options;
 
@@ -31,7 +38,7 @@ static options read_options(uint8_t byte)
     return (options){
         .limit = limits[byte & 3],
         .window_bits = 9 + (byte >> 2 & 7) % 7,
-        .level = 1 + (byte >> 5 & 3) * 2,
+        .zlib_level = 2 + (byte >> 5 & 3) * 2,
         .keeps_context = (byte & 0x80) != 0,
     };
 }
@@ -100,31 +107,70 @@ static void check_same(const result *one, const result *other)
             "all ways come to the same bytes");
 }
 
-/* Compresses the bytes as three messages, and inflates those. */
-static void check_round(const options *options, const apus_bytes *bytes)
+/* Inflates one compressed message as its receiver does, and as zlib does with room for a single byte: then a distance
+ * beyond the window is found out, since nothing but the window is there to refer to. */
+static void check_message(const apus_bytes *small, const uint8_t *data, size_t size, apus_inflater *inflater,
+                          z_stream *strict)
+{
+    apus_bytes again = {0};
+    uint32_t random = 1;
+    require(small->len != 0, "no message is empty once compressed");
+    require(inflate_message(inflater, small->data, small->len, size, PIECES, &random, &again) == APUS_OK,
+            "what was compressed inflates, in no more bytes than there were");
+    require(again.len == size && (size == 0 || memcmp(again.data, data, size) == 0), "to the same");
+    apus_bytes_deinit(&again);
+
+    static const uint8_t tail[] = {0x00, 0x00, 0xff, 0xff};
+    require(apus_bytes_append(&again, small->data, small->len) == APUS_OK &&
+                apus_bytes_append(&again, tail, sizeof tail) == APUS_OK,
+            "there is memory for a copy");
+    strict->next_in = again.data;
+    strict->avail_in = (unsigned)again.len;
+    uint8_t byte;
+    size_t count = 0;
+    do {
+        strict->next_out = &byte;
+        strict->avail_out = 1;
+        int result = inflate(strict, Z_SYNC_FLUSH);
+        require(result == Z_OK || result == Z_BUF_ERROR, "no block ends the stream or refers to before the window");
+        if (strict->avail_out == 0)
+            require(count < size && byte == data[count++], "zlib has the same");
+    } while (strict->avail_in != 0 || strict->avail_out == 0);
+    require(count == size, "and as much");
+    apus_bytes_deinit(&again);
+}
+
+/* Compresses the bytes as messages of any sizes and then as one, and inflates those. */
+static void check_round(const options *options, int level, const apus_bytes *bytes, uint32_t random)
 {
     size_t len = bytes->len < MOST_KEPT ? bytes->len : MOST_KEPT;
-    size_t third = len / 3;
-    apus_deflater *deflater = apus_deflater_new(options->level, options->window_bits);
+    apus_deflater *deflater = apus_deflater_new(level, options->window_bits);
     apus_inflater *inflater = apus_inflater_new(options->window_bits);
-    require(deflater != NULL && inflater != NULL, "there is memory for a round");
-    for (size_t i = 0; i < 4; i++) {
-        const uint8_t *data = i < 3 && bytes->data != NULL ? bytes->data + i * third : bytes->data;
-        size_t size = i < 3 ? third : len;
-        apus_bytes small = {0}, again = {0};
-        uint32_t random = 1;
-        require(apus_deflater_compress(deflater, data, size, &small) == APUS_OK, "any bytes can be compressed");
-        require(small.len != 0, "no message is empty once compressed");
-        require(inflate_message(inflater, small.data, small.len, size, PIECES, &random, &again) == APUS_OK,
-                "what was compressed inflates, in no more bytes than there were");
-        require(again.len == size && (size == 0 || memcmp(again.data, data, size) == 0), "to the same");
-        apus_bytes_deinit(&small);
-        apus_bytes_deinit(&again);
+    z_stream strict = {0};
+    require(deflater != NULL && inflater != NULL && inflateInit2(&strict, -(int)options->window_bits) == Z_OK,
+            "there is memory for a round");
+    apus_bytes small = {0};
+    size_t taken = 0;
+    for (size_t i = 0; i <= MOST_ROUNDS && taken <= len; i++) {
+        random = random * 1664525 + 1013904223;
+        bool is_last = taken == len || i == MOST_ROUNDS;
+        size_t piece = (random >> 16) % (len / 3 + 2);
+        size_t start = is_last ? 0 : taken;
+        size_t size = is_last ? len : piece < len - taken ? piece : len - taken;
+        uint8_t *copy = copy_of(size != 0 ? bytes->data + start : data_of_nothing, size);
+        small.len = 0;
+        require(apus_deflater_compress(deflater, copy, size, &small) == APUS_OK, "any bytes can be compressed");
+        check_message(&small, copy, size, inflater, &strict);
+        free(copy);
+        taken = is_last ? len + 1 : taken + size;
         if (!options->keeps_context) {
             apus_deflater_reset(deflater);
             apus_inflater_reset(inflater);
+            inflateReset(&strict);
         }
     }
+    apus_bytes_deinit(&small);
+    inflateEnd(&strict);
     apus_deflater_free(deflater);
     apus_inflater_free(inflater);
 }
@@ -141,7 +187,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     result pieces = go(&options, messages, messages_len, PIECES, 1 + (uint32_t)data[1]);
     check_same(&whole, &bytewise);
     check_same(&whole, &pieces);
-    check_round(&options, &whole.bytes);
+    check_round(&options, IGZIP_LEVEL, &whole.bytes, data[1]);
+    check_round(&options, options.zlib_level, &whole.bytes, data[1]);
     if (data[2] != 0) {
         apus_alloc_fail(data[2]);
         result failing = go(&options, messages, messages_len, WHOLE, 0);

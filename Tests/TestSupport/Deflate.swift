@@ -50,10 +50,15 @@ public final class Deflater: @unchecked Sendable {
 public final class Inflater: @unchecked Sendable {
     private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
     private let keepsContext: Bool
+    private let room: Int
 
     /// An inflater with a window of 2 to the power `windowBits` bytes.
-    public init(windowBits: Int32 = 15, keepsContext: Bool = true) {
+    ///
+    /// - Parameter room: bytes that zlib may write in one go. It looks for what a message refers to in those as well as
+    ///   in the window, so only with 1 it finds out that this lies one byte before the window.
+    public init(windowBits: Int32 = 15, keepsContext: Bool = true, room: Int = 64 << 10) {
         self.keepsContext = keepsContext
+        self.room = room
         stream.initialize(to: z_stream())
         let result = inflateInit2_(stream, -windowBits, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
         precondition(result == Z_OK, "zlib cannot inflate with \(windowBits) window bits")
@@ -69,7 +74,7 @@ public final class Inflater: @unchecked Sendable {
         if !keepsContext { inflateReset(stream) }
         var input = Array(payload) + [0, 0, 0xff, 0xff]
         var message: [UInt8] = []
-        var output = [UInt8](repeating: 0, count: 64 << 10)
+        var output = [UInt8](repeating: 0, count: room)
         return input.withUnsafeMutableBufferPointer { input in
             stream.pointee.next_in = input.baseAddress
             stream.pointee.avail_in = UInt32(input.count)

@@ -1,4 +1,4 @@
-/* Whose state of zlib a message passes through: the connection's own, with context takeover, or the pool's. */
+/* Whose state a message passes through: the connection's own, with context takeover, or the pool's. */
 #include "apus/compression.h"
 
 #include "apus/alloc.h"

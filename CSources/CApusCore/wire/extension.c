@@ -35,7 +35,7 @@ void apus_compression_config_init(apus_compression_config *config)
 {
     *config = (apus_compression_config){
         .mode = APUS_COMPRESSION_OFF,
-        .level = 6,
+        .level = 1,
         .threshold = 256,
         .server_max_window_bits = APUS_WINDOW_BITS_MOST,
         .client_max_window_bits = APUS_WINDOW_BITS_MOST,

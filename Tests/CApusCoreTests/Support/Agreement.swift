@@ -7,10 +7,13 @@ final class Agreement {
     var parameters: apus_deflate_parameters
 
     /// Window bits are the server's and the client's; what keeps its context takes it over.
-    init(serverBits: UInt8 = 15, clientBits: UInt8 = 15, keepsContext: Bool = true, threshold: Int = 0) {
+    init(
+        serverBits: UInt8 = 15, clientBits: UInt8 = 15, keepsContext: Bool = true, threshold: Int = 0, level: CInt = 1
+    ) {
         config.initialize(to: apus_compression_config())
         apus_compression_config_init(config)
         config.pointee.threshold = threshold
+        config.pointee.level = level
         pool.initialize(to: apus_deflate_pool())
         parameters = apus_deflate_parameters(
             server_max_window_bits: serverBits, client_max_window_bits: clientBits,

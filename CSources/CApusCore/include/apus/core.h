@@ -18,6 +18,7 @@
 #include "apus/handshake.h"
 #include "apus/handshake_client.h"
 #include "apus/head.h"
+#include "apus/inflater.h"
 #include "apus/ip.h"
 #include "apus/mask.h"
 #include "apus/message.h"

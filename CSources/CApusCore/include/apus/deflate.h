@@ -1,4 +1,4 @@
-/* A message's payload through zlib, as RFC 7692 §7.2 wants it: raw DEFLATE, flushed, without the last 00 00 FF FF. */
+/* A message's payload compressed as RFC 7692 §7.2.1 wants it: raw DEFLATE, flushed, without the last 00 00 FF FF. */
 #ifndef APUS_DEFLATE_H
 #define APUS_DEFLATE_H
 
@@ -8,14 +8,17 @@
 #include "apus/bytes.h"
 #include "apus/error.h"
 #include "apus/extension.h"
+#include "apus/inflater.h"
 #include "apus/macros.h"
 
 APUS_ASSUME_NONNULL_BEGIN
 
-/* zlib's state of one that compresses: some 2^(window bits + 3) bytes, thus 256 KiB with 15. */
+/* The state of one that compresses. Level 1 is ISA-L's igzip: 117 KiB with any window. From level 2 on it is zlib: some
+ * 2^(window bits + 3) bytes, thus 256 KiB with 15. */
 typedef struct apus_deflater apus_deflater;
 
-/* `level` from 1 to 9, window bits from APUS_WINDOW_BITS_LEAST_DEFLATE on. NULL when memory is out. */
+/* `level` from 1, the fastest, to 9, the smallest; window bits from APUS_WINDOW_BITS_LEAST_DEFLATE on. NULL when memory
+ * is out. */
 apus_deflater *_Nullable apus_deflater_new(int level, unsigned window_bits);
 
 void apus_deflater_free(apus_deflater *_Nullable deflater);
@@ -24,32 +27,8 @@ void apus_deflater_free(apus_deflater *_Nullable deflater);
 void apus_deflater_reset(apus_deflater *deflater);
 
 /* Appends a message's payload, compressed (RFC 7692 §7.2.1), to `out`. APUS_OK; or APUS_ENOMEM, after which `out` is as
- * it was, and the deflater reset. */
+ * it was, and the deflater reset. APUS_EINVAL is the same, where the ISA-L at run time is not the one at build time. */
 int apus_deflater_compress(apus_deflater *deflater, const uint8_t *_Nullable data, size_t len, apus_bytes *out);
-
-/* zlib's state of one that inflates: some 7 KiB, and the window, once there is something to keep in it. */
-typedef struct apus_inflater apus_inflater;
-
-/* Window bits from APUS_WINDOW_BITS_LEAST on: what is kept to refer to. That a message refers to more than its sender
- * may is not always found out. NULL when memory is out. */
-apus_inflater *_Nullable apus_inflater_new(unsigned window_bits);
-
-void apus_inflater_free(apus_inflater *_Nullable inflater);
-
-/* Forgets the messages so far. */
-void apus_inflater_reset(apus_inflater *inflater);
-
-/* Inflates the next `len` bytes of a message behind what `out` holds of it, up to `limit` bytes in all. Memory grows
- * with what is inflated, to the limit and no further. A block with BFINAL set may be followed by others (§7.2.3.4).
- *
- * Returns APUS_OK, APUS_ETOOBIG (the limit is reached, and more would come), APUS_EINFLATE or APUS_ENOMEM. After an
- * error `out` holds what was inflated before it, and the inflater can only be reset or freed. */
-int apus_inflater_write(apus_inflater *inflater, const uint8_t *_Nullable data, size_t len, uint64_t limit,
-                        apus_bytes *out);
-
-/* Ends the message (§7.2.2: with the 00 00 FF FF that its sender has left out). As apus_inflater_write; APUS_EINFLATE
- * also where the message ends inside a block. */
-int apus_inflater_end(apus_inflater *inflater, uint64_t limit, apus_bytes *out);
 
 /* Counts of messages and bytes; may be read from other threads, each by itself. */
 typedef struct apus_deflate_counts {

@@ -26,15 +26,15 @@ APUS_ASSUME_NONNULL_BEGIN
 #define APUS_EXTENSION_SIZE 160
 
 typedef enum apus_compression_mode {
-    APUS_COMPRESSION_OFF,    /* nothing is offered or accepted */
-    APUS_COMPRESSION_SHARED, /* no context takeover in either direction: all connections of a loop share zlib's state */
+    APUS_COMPRESSION_OFF,       /* nothing is offered or accepted */
+    APUS_COMPRESSION_SHARED,    /* no context takeover in either direction: all connections of a loop share state */
     APUS_COMPRESSION_DEDICATED, /* context takeover, where the peer does not forbid it: each connection has its own */
 } apus_compression_mode;
 
 /* What an endpoint offers or accepts, and how it compresses. */
 typedef struct apus_compression_config {
     apus_compression_mode mode;
-    int level;                       /* zlib's, from 1 (fast) to 9 (small) */
+    int level;                       /* from 1 (fast: ISA-L's) to 9 (small: zlib's) */
     size_t threshold;                /* bytes; smaller messages are sent as they are */
     uint8_t server_max_window_bits;  /* APUS_WINDOW_BITS_LEAST_DEFLATE to _MOST */
     uint8_t client_max_window_bits;  /* the same; what a client that cannot limit its window uses is 15 */
@@ -42,7 +42,7 @@ typedef struct apus_compression_config {
     bool client_no_context_takeover;
 } apus_compression_config;
 
-/* Off; where it is turned on: level 6, threshold 256 bytes, 15 window bits, takeover by the mode. */
+/* Off; where it is turned on: level 1, threshold 256 bytes, 15 window bits, takeover by the mode. */
 void apus_compression_config_init(apus_compression_config *config);
 
 /* APUS_OK, or APUS_EINVAL where a level or window bits are out of their range. */
