@@ -14,7 +14,7 @@ import Synchronization
 ///         try await io.emit("message", text)
 ///     }
 /// }
-/// try await io.run { page.response(to: $0) ?? .notFound }
+/// try await io.run(http: { page.response(to: $0) ?? .notFound })
 /// ```
 ///
 /// What it offers itself is the namespace `/`; ``of(_:)`` gives others.
