@@ -74,31 +74,42 @@ struct AllocTests {
             let first = try #require(apus_malloc(2 * Self.large))
             apus_free(first)
             #expect(apus_alloc_kept() >= 2 * Self.large)
-            let second = apus_malloc(Self.large)
+            let second = apus_malloc(Self.large + 1024)
             #expect(second == first && apus_alloc_kept() == 0)
             apus_free(second)
         }
         #expect(apus_alloc_kept() == 0)
     }
 
-    @Test(.enabled(if: keepsBlocks)) func `small blocks, and what is over the bound, are freed`() {
+    @Test(.enabled(if: keepsBlocks)) func `small blocks, and those over the bound, are freed`() {
         keeping(3 * Self.large) {
             apus_free(apus_malloc(Self.large - 1024))
-            #expect(apus_alloc_kept() == 0)
             apus_free(apus_malloc(4 * Self.large))
             #expect(apus_alloc_kept() == 0)
-            let blocks = (1...3).map { _ in apus_malloc(Self.large) }
-            for block in blocks { apus_free(block) }
-            #expect(apus_alloc_kept() >= 2 * Self.large && apus_alloc_kept() <= 3 * Self.large)
         }
     }
 
-    @Test(.enabled(if: keepsBlocks)) func `a block that is far too large is not handed out`() {
-        keeping(4 << 20) {
-            apus_free(apus_malloc(16 * Self.large))
-            let small = apus_malloc(Self.large)
-            #expect(apus_alloc_kept() >= 16 * Self.large)
-            apus_free(small)
+    @Test(.enabled(if: keepsBlocks)) func `newer blocks are kept in the place of older ones`() throws {
+        try keeping(7 * Self.large) {
+            let old = try (1...6).map { _ in try #require(apus_malloc(Self.large)) }
+            for block in old { apus_free(block) }
+            let new = try #require(apus_malloc(4 * Self.large))
+            apus_free(new)
+            #expect(apus_alloc_kept() <= 7 * Self.large)
+            #expect(apus_alloc_spare(4 * Self.large) == new)
+            apus_free(new)
+        }
+    }
+
+    @Test(.enabled(if: keepsBlocks)) func `a block of more than twice the size is not handed out`() throws {
+        try keeping(4 << 20) {
+            apus_free(apus_malloc(5 * Self.large))
+            #expect(apus_alloc_spare(2 * Self.large) == nil)
+            let block = try #require(apus_alloc_spare(3 * Self.large))
+            apus_free(block)
+            let zeroed = apus_calloc(1, 4 * Self.large)
+            #expect(apus_alloc_kept() >= 5 * Self.large)
+            apus_free(zeroed)
         }
     }
 
@@ -107,19 +118,22 @@ struct AllocTests {
             apus_free(apus_malloc(4 * Self.large))
             let small = try #require(apus_malloc(100))
             small.initializeMemory(as: UInt8.self, repeating: 7, count: 100)
-            let grown = try #require(apus_realloc(small, Self.large))
+            let grown = try #require(apus_realloc(small, 2 * Self.large + 1024))
             #expect(UnsafeRawBufferPointer(start: grown, count: 100).allSatisfy { $0 == 7 })
             #expect(apus_realloc(grown, 3 * Self.large) == grown)
             apus_free(grown)
         }
     }
 
-    @Test(.enabled(if: keepsBlocks)) func `what nobody wanted for so many calls is given back`() {
+    @Test(.enabled(if: keepsBlocks)) func `what was not handed out for so many calls is given back`() {
         keeping(1 << 20) {
             apus_free(apus_malloc(Self.large))
-            for _ in 0..<3 { apus_alloc_age(3) }
+            for _ in 0..<3 {
+                apus_free(apus_malloc(4 * Self.large - 1))
+                apus_alloc_age(3)
+            }
             #expect(apus_alloc_kept() >= Self.large)
-            apus_alloc_age(3)
+            apus_alloc_age(0)
             #expect(apus_alloc_kept() == 0)
         }
     }

@@ -130,16 +130,6 @@ static void on_wake(uv_async_t *wake)
     empty_inbox(wake->data);
 }
 
-/* Before the loop waits: nothing may be left to run or to send. */
-static void on_turn(uv_prepare_t *turn)
-{
-    apus_loop *loop = turn->data;
-    apus__loop_drain(loop);
-    apus__stream_flush_dirty(loop);
-    if (loop->jobs.count != 0 || !apus_queue_is_empty(&loop->dirty))
-        uv_async_send(&loop->wake);
-}
-
 static uint64_t ticks(const apus_loop *loop)
 {
     return uv_now(&loop->uv) / APUS_WHEEL_TICK;
@@ -149,25 +139,42 @@ static void on_tick(uv_timer_t *tick)
 {
     apus_loop *loop = tick->data;
     apus__wheel_advance(&loop->wheel, ticks(loop));
-    apus_alloc_age(loop->wheel.armed == 0 ? 0 : KEPT_TICKS);
-    if (loop->wheel.armed == 0)
+    apus_alloc_age(KEPT_TICKS);
+    if (loop->wheel.armed == 0 && apus_alloc_kept() == 0)
         uv_timer_stop(tick);
+}
+
+/* The clock stands still while nothing waits for it, and the wheel with it. */
+static void start_clock(apus_loop *loop)
+{
+    if (uv_is_active((uv_handle_t *)&loop->tick))
+        return;
+    uv_update_time(&loop->uv);
+    apus__wheel_advance(&loop->wheel, ticks(loop));
+    uv_timer_start(&loop->tick, on_tick, APUS_WHEEL_TICK, APUS_WHEEL_TICK);
 }
 
 void apus__loop_arm(apus_loop *loop, apus_timer *timer, uint64_t delay)
 {
-    /* The wheel stands still while it is empty. */
-    if (!uv_is_active((uv_handle_t *)&loop->tick)) {
-        uv_update_time(&loop->uv);
-        apus__wheel_advance(&loop->wheel, ticks(loop));
-        uv_timer_start(&loop->tick, on_tick, APUS_WHEEL_TICK, APUS_WHEEL_TICK);
-    }
+    start_clock(loop);
     apus__wheel_arm(&loop->wheel, timer, delay);
 }
 
 void apus__loop_disarm(apus_loop *loop, apus_timer *timer)
 {
     apus__wheel_disarm(&loop->wheel, timer);
+}
+
+/* Before the loop waits: nothing may be left to run or to send. */
+static void on_turn(uv_prepare_t *turn)
+{
+    apus_loop *loop = turn->data;
+    apus__loop_drain(loop);
+    apus__stream_flush_dirty(loop);
+    if (loop->jobs.count != 0 || !apus_queue_is_empty(&loop->dirty))
+        uv_async_send(&loop->wake);
+    if (APUS_UNLIKELY(apus_alloc_kept() != 0)) /* which must not stay for ever */
+        start_clock(loop);
 }
 
 static int open_handles(apus_loop *loop)

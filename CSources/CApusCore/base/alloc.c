@@ -24,8 +24,13 @@ void *apus_malloc(size_t size)
 {
     if (APUS_UNLIKELY(is_made_to_fail()))
         return NULL;
-    void *kept = size >= APUS_LARGE_BLOCK ? apus__spares_take(size) : NULL;
+    void *kept = apus_alloc_spare(size);
     return kept != NULL ? kept : malloc(size);
+}
+
+void *apus_alloc_spare(size_t size)
+{
+    return size >= APUS_LARGE_BLOCK ? apus__spares_take(size) : NULL;
 }
 
 void *apus_calloc(size_t count, size_t size)

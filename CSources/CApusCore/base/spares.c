@@ -1,8 +1,9 @@
-/* A thread keeps a few large blocks. The smallest that is large enough goes first; what has no room is freed. */
+/* A thread keeps a few large blocks, the newest of those it has freed. The smallest that is large enough goes first. */
 #include "base/spares.h"
 
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #ifdef __APPLE__
 #include <malloc/malloc.h>
@@ -14,21 +15,26 @@
 
 #define MOST_BLOCKS 32
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define KEEPS_NOTHING /* or a use after free would go unseen */
+/* Or a use after free would go unseen. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define KEEPS_NOTHING
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define KEEPS_NOTHING
 #endif
 #endif
+
+typedef struct block {
+    void *memory;
+    size_t size;
+} block;
 
 typedef struct spares {
     size_t most;
     size_t bytes;
     unsigned count;
-    unsigned age; /* calls of apus_alloc_age since a block was wanted */
-    struct {
-        void *memory;
-        size_t size;
-    } blocks[MOST_BLOCKS];
+    unsigned age;              /* calls of apus_alloc_age since a block was handed out */
+    block blocks[MOST_BLOCKS]; /* the oldest first */
 } spares;
 
 static _Thread_local spares mine;
@@ -44,7 +50,7 @@ size_t apus__block_size(const void *memory)
 
 static bool fits(size_t block_size, size_t size)
 {
-    return block_size >= size && block_size / APUS__SPARE_WASTE <= size;
+    return block_size >= size && block_size / 2 <= size;
 }
 
 bool apus__spares_fits(const void *memory, size_t size)
@@ -52,25 +58,26 @@ bool apus__spares_fits(const void *memory, size_t size)
     return mine.most != 0 && fits(apus__block_size(memory), size);
 }
 
-static void drop(unsigned index)
+static void *remove_block(unsigned index)
 {
+    void *memory = mine.blocks[index].memory;
     mine.bytes -= mine.blocks[index].size;
-    mine.blocks[index] = mine.blocks[--mine.count];
+    mine.count--;
+    memmove(&mine.blocks[index], &mine.blocks[index + 1], (mine.count - index) * sizeof mine.blocks[0]);
+    return memory;
 }
 
 void *apus__spares_take(size_t size)
 {
     unsigned best = MOST_BLOCKS;
-    mine.age = 0;
     for (unsigned i = 0; i < mine.count; i++) {
         if (fits(mine.blocks[i].size, size) && (best == MOST_BLOCKS || mine.blocks[i].size < mine.blocks[best].size))
             best = i;
     }
     if (best == MOST_BLOCKS)
         return NULL;
-    void *memory = mine.blocks[best].memory;
-    drop(best);
-    return memory;
+    mine.age = 0;
+    return remove_block(best);
 }
 
 bool apus__spares_put(void *memory)
@@ -78,21 +85,19 @@ bool apus__spares_put(void *memory)
     if (mine.most == 0 || memory == NULL)
         return false;
     size_t size = apus__block_size(memory);
-    if (size < APUS_LARGE_BLOCK || mine.count == MOST_BLOCKS || size > mine.most - mine.bytes)
+    if (size < APUS_LARGE_BLOCK || size > mine.most)
         return false;
-    mine.blocks[mine.count].memory = memory;
-    mine.blocks[mine.count].size = size;
-    mine.count++;
+    while (mine.count == MOST_BLOCKS || size > mine.most - mine.bytes)
+        free(remove_block(0));
+    mine.blocks[mine.count++] = (block){.memory = memory, .size = size};
     mine.bytes += size;
     return true;
 }
 
 static void give_back(void)
 {
-    while (mine.count != 0) {
-        free(mine.blocks[0].memory);
-        drop(0);
-    }
+    while (mine.count != 0)
+        free(remove_block(mine.count - 1));
 }
 
 void apus_alloc_keep(size_t most)

@@ -85,7 +85,7 @@ static const apus__deflater_verbs verbs = {.free = igzip_free, .reset = igzip_re
 
 apus_deflater *apus__igzip_deflater_new(unsigned window_bits)
 {
-    igzip_deflater *igzip = apus_malloc(sizeof *igzip);
+    igzip_deflater *igzip = apus_calloc(1, sizeof *igzip); /* of its very size, as zlib's memory is */
     if (igzip == NULL)
         return NULL;
     igzip->deflater.verbs = &verbs;

@@ -1,6 +1,8 @@
 /* A message grows by what arrives; its limits are checked against what is announced. */
 #include "apus/message.h"
 
+#include <string.h>
+
 #include "apus/alloc.h"
 
 #define SMALLEST_PAYLOAD_CAPACITY 256
@@ -33,6 +35,20 @@ int apus_message_begin_frame(apus_message *message, const apus_frame *frame, con
     return APUS_OK;
 }
 
+/* Memory for all that a frame announces is not allocated before it has come; but what lies idle may serve at once. */
+static bool use_spare(apus_bytes *payload, uint64_t announced)
+{
+    uint8_t *spare = announced <= SIZE_MAX ? apus_alloc_spare((size_t)announced) : NULL;
+    if (spare == NULL)
+        return false;
+    if (payload->len != 0)
+        memcpy(spare, payload->data, payload->len);
+    apus_free(payload->data);
+    payload->data = spare;
+    payload->capacity = (size_t)announced;
+    return true;
+}
+
 /* Room for `len` more bytes: doubled, but never beyond what the frame announces, so that the last step of a large
  * message ends exactly at its size. */
 static int make_room(apus_bytes *payload, size_t len, uint64_t remaining)
@@ -41,6 +57,8 @@ static int make_room(apus_bytes *payload, size_t len, uint64_t remaining)
         return APUS_OK;
     size_t needed = payload->len + len;
     uint64_t announced = needed + remaining;
+    if (use_spare(payload, announced))
+        return APUS_OK;
     uint64_t capacity = (uint64_t)payload->capacity * 2;
     if (capacity < SMALLEST_PAYLOAD_CAPACITY)
         capacity = SMALLEST_PAYLOAD_CAPACITY;

@@ -21,11 +21,16 @@ void apus_free(void *_Nullable memory);
 #define APUS_LARGE_BLOCK ((size_t)64 * 1024)
 
 /* Lets the calling thread keep up to `most` bytes of large blocks; at first it keeps none, and with 0 it gives back
- * those it has. Where AddressSanitizer watches the heap none are kept. */
+ * those it has. Where a sanitizer watches the heap none are kept. A block is handed out for no less than half of its
+ * size. */
 void apus_alloc_keep(size_t most);
 
-/* Gives back what the thread keeps, if nothing of it was wanted in the last `most` calls: to be called by a clock. */
+/* Gives back what the thread keeps, if nothing of it was handed out in the last `most` calls: for a clock to call. */
 void apus_alloc_age(unsigned most);
+
+/* A block of at least `size` bytes, and at most twice that, if the calling thread keeps one; else NULL. As memory of
+ * apus_malloc. */
+void *_Nullable apus_alloc_spare(size_t size);
 
 /* How many bytes the calling thread keeps. */
 size_t apus_alloc_kept(void);
