@@ -87,6 +87,83 @@ struct ClientTests {
         }
     }
 
+    @Test func `who is disconnected by a middleware is not welcomed, may come back, and holds up no end`() async throws
+    {
+        let (passed, served) = (Counter(), Counter())
+        try await withSocketIO { io, port in
+            io.use { socket in
+                passed.increment()
+                if passed.count == 1 { socket.disconnect() }
+            }
+            io.onConnection { _ in served.increment() }
+            let client = try await onThread { try joined(port: port, nil) }
+            let answers = try await onThread {
+                try client.send(.text("40"))
+                let first = try client.readText()
+                try client.send(.text("40"))
+                return [first, try client.readText()]
+            }
+            #expect(answers[0] == "41" && answers[1].hasPrefix(#"40{"sid":"#))
+            try await until { served.count == 1 }
+            client.close()
+        }
+        #expect(served.count == 1)
+    }
+
+    @Test func `disconnecting a client that was refused does nothing to the one that was let in later`() async throws {
+        let refused = Mutex(Socket?.none)
+        try await withSocketIO { io, port in
+            io.use { socket in
+                let isFirst = refused.withLock { refused in
+                    defer { refused = refused ?? socket }
+                    return refused == nil
+                }
+                if isFirst { throw SocketIOError.refused("no") }
+            }
+            let client = try await onThread { try joined(port: port) }
+            try await onThread {
+                try client.send(.text("40"))
+                _ = try client.readText()
+            }
+            try await until { io.root.sockets.count == 1 }
+            let socket = try #require(refused.withLock { $0 })
+            socket.disconnect()
+            #expect(!socket.isConnected)
+            try await io.emit("x")
+            #expect(try await onThread { try client.readText() } == #"42["x"]"#)
+            try await onThread { try client.reset() }
+            try await until { io.root.sockets.isEmpty }
+        }
+    }
+
+    @Test func `who is lost again before the adapter knows of the return keeps the rooms`() async throws {
+        let sessions = Mutex([RecoveredSession]())
+        var configuration = SocketIOServer.Configuration()
+        configuration.recovery = .init()
+        configuration.makeAdapter = { namespace in
+            LosingAdapter(InMemoryAdapter(namespace)) { session in sessions.withLock { $0.append(session) } }
+        }
+        try await withSocketIO(configuration) { io, port in
+            io.onConnection { socket in await socket.join("a", "b") }
+            let lost = try await onThread { try joined(port: port, nil) }
+            let welcome = try await onThread {
+                try lost.send(.text("40"))
+                return try lost.readText()
+            }
+            try await until { io.root.sockets.values.first?.rooms.count == 3 }
+            try await io.emit("x")
+            let event = try await onThread { try lost.readText() }
+            let (pid, offset) = (welcome.split(separator: "\"")[7], event.split(separator: "\"")[3])
+            try await onThread { try lost.reset() }
+            try await until { sessions.withLock { $0.count } == 1 }
+            let back = try await onThread { try joined(port: port, nil) }
+            try await onThread { try back.send(.text(#"40{"pid":"\#(pid)","offset":"\#(offset)"}"#)) }
+            try await until { sessions.withLock { $0.count } == 2 }
+            back.close()
+        }
+        #expect(sessions.withLock { $0.map(\.rooms) } == [["a", "b"], ["a", "b"]])
+    }
+
     @Test func `a namespace that clients have made is found by its name, and goes with the last of them`() async throws
     {
         var configuration = SocketIOServer.Configuration()
@@ -103,5 +180,48 @@ struct ClientTests {
             try await onThread { try client.reset() }
             try await until { parent.children.isEmpty }
         }
+    }
+}
+
+/// Loses who comes back, before it lets them in.
+private struct LosingAdapter: Adapter {
+    let inner: InMemoryAdapter
+    let lost: @Sendable (RecoveredSession) -> Void
+
+    init(_ inner: InMemoryAdapter, lost: @escaping @Sendable (RecoveredSession) -> Void) {
+        self.inner = inner
+        self.lost = lost
+    }
+
+    func add(_ socket: Socket, _ recovery: Recovery?) {
+        if recovery != nil { socket.disconnect(close: true) }
+        inner.add(socket, recovery)
+    }
+
+    func attach(_ socket: Socket, _ webSocket: WebSocket) { inner.attach(socket, webSocket) }
+    func remove(_ id: String) { inner.remove(id) }
+    func rooms(of id: String) -> Set<String> { inner.rooms(of: id) }
+    func join(_ rooms: Set<String>, _ audience: Audience) async { await inner.join(rooms, audience) }
+    func leave(_ rooms: Set<String>, _ audience: Audience) async { await inner.leave(rooms, audience) }
+    func broadcast(_ packet: BroadcastPacket, to audience: Audience) async throws {
+        try await inner.broadcast(packet, to: audience)
+    }
+    func broadcast(
+        _ packet: BroadcastPacket, to audience: Audience, timeout: Duration,
+        acknowledgement body: @escaping @Sendable (Result<[JSON], any Error>) -> Void
+    ) async throws -> Int {
+        try await inner.broadcast(packet, to: audience, timeout: timeout, acknowledgement: body)
+    }
+    func fetch(_ audience: Audience) async -> [RemoteSocket] { await inner.fetch(audience) }
+    func disconnect(_ audience: Audience, close: Bool) async { await inner.disconnect(audience, close: close) }
+    func recorded(_ packet: BroadcastPacket, to audience: Audience) -> BroadcastPacket {
+        inner.recorded(packet, to: audience)
+    }
+    func persist(_ session: RecoveredSession) {
+        inner.persist(session)
+        lost(session)
+    }
+    func restore(privateID: String, offset: String) -> Recovery? {
+        inner.restore(privateID: privateID, offset: offset)
     }
 }

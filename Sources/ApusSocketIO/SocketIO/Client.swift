@@ -118,14 +118,17 @@ extension Client {
         do {
             try await namespace.admit(socket)
         } catch let error as SocketIOError {
-            socket.forgetHandlers()
+            socket.drop()
             return refuse(name, error)
         } catch {
             socket.logger.error("a Socket.IO middleware threw", metadata: ["error": "\(error)"])
-            socket.forgetHandlers()
+            socket.drop()
             return refuse(name, .refused("The connection was refused"))
         }
-        socket.holdWork()
+        guard socket.holdWork() else {
+            // A middleware has disconnected it, which the client has been told.
+            return state.withLock { _ = $0.connecting.remove(name) }
+        }
         let isOpen = state.withLock { state in
             state.connecting.remove(name)
             guard state.end == nil else { return false }
@@ -134,7 +137,7 @@ extension Client {
             state.left.remove(name)
             return true
         }
-        if isOpen { welcome(socket, recovered) } else { socket.dropWork() }
+        if isOpen { welcome(socket, recovered) } else { socket.drop() }
     }
 
     private func welcome(_ socket: Socket, _ recovered: Recovery?) {

@@ -4,8 +4,11 @@ import Synchronization
 /// The adapter of one process.
 ///
 /// Each room has a topic, so a broadcast is encoded once and framed once for all who hear it by WebSocket; those who
-/// poll get it in their queues. One lock holds who is where, and a broadcast is handed out under it: what goes by the
-/// topic and what goes by queues has one order for every client, even while it moves from the one to the other.
+/// poll get it in their queues. One lock holds who is where, and a broadcast is handed out under it: of what one thread
+/// sends, that which goes by the topic and that which goes by queues has one order for every client, even while it
+/// moves from the one to the other. Broadcasts of different threads may reach a client in another order than that in
+/// which they are remembered: what is sent on the loop of its WebSocket goes out at once, before what other threads
+/// have posted to that loop.
 public final class InMemoryAdapter: Adapter {
     private let name: String
     /// Not the namespace, which holds the adapter.

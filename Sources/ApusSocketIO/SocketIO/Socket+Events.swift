@@ -110,17 +110,22 @@ extension Socket {
     }
 
     /// The connection's handlers come first, but not before the client has heard that it is connected.
-    func holdWork() {
-        let number = namespace.core.work.begin { self.cancelWork() }
+    ///
+    /// Returns whether it is not disconnected already, in which case there is nothing to hold.
+    func holdWork() -> Bool {
         state.withLock { state in
-            state.runs = number
+            guard state.isConnected else { return false }
+            state.runs = namespace.core.work.begin { self.cancelWork() }
             state.work = [.connection]
             state.isWorking = true
+            return true
         }
     }
 
-    /// Ends what ``holdWork()`` began, for a client that left before it was connected.
-    func dropWork() {
+    /// Ends what ``holdWork()`` began; nothing is to come of a client that was refused, or left before it was welcomed.
+    func drop() {
+        // Whoever disconnects it later does not mean the one that may be in its place by then.
+        state.withLock { $0.isConnected = false }
         forgetHandlers()
         endWork()
     }

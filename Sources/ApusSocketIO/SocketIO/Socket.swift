@@ -26,14 +26,14 @@ public final class Socket: Sendable {
     struct State: Sendable {
         var isConnected = true
         var data = JSON.object(JSON.Object())
-        /// Those that it was in when it was disconnected.
+        /// Those that it was in when it was disconnected; at first, those that it comes back to.
         var lastRooms: Set<String> = []
         var handlers: [String: [@Sendable @concurrent (SocketEvent) async throws -> Void]] = [:]
         var middlewares: [@Sendable @concurrent (SocketEvent) async throws -> Void] = []
         var anyHandlers: [@Sendable @concurrent (SocketEvent) async throws -> Void] = []
         var disconnectingHandlers: [DisconnectHandler] = []
         var disconnectHandlers: [DisconnectHandler] = []
-        var acknowledgements: [Int: @Sendable (Result<[JSON], any Error>) -> Void] = [:]
+        var acknowledgements: [Int: AcknowledgementHandler] = [:]
         var work: [Work] = []
         var isWorking = false
         /// What works at present, or did last.
@@ -43,6 +43,8 @@ public final class Socket: Sendable {
         /// Whether its handlers are to hurry.
         var isCancelled = false
     }
+
+    typealias AcknowledgementHandler = @Sendable (Result<[JSON], any Error>) -> Void
 
     /// What is to be done in order.
     enum Work: Sendable {
@@ -60,7 +62,10 @@ public final class Socket: Sendable {
         privateID =
             recovered?.privateID ?? (namespace.core.configuration.recovery == nil ? nil : EngineServer.makeID())
         var state = State()
-        if let recovered { state.data = recovered.data }
+        if let recovered {
+            state.data = recovered.data
+            state.lastRooms = recovered.rooms.union([recovered.id])
+        }
         self.state = Mutex(state)
     }
 
@@ -130,14 +135,15 @@ extension Socket {
     @discardableResult
     func ends(_ reason: DisconnectReason) -> Bool {
         let rooms = namespace.adapter.rooms(of: id)
-        let waiting = state.withLock { state -> [@Sendable (Result<[JSON], any Error>) -> Void]? in
+        let left = state.withLock { state -> (rooms: Set<String>, waiting: [AcknowledgementHandler])? in
             guard state.isConnected else { return nil }
             state.isConnected = false
-            state.lastRooms = rooms
+            // The adapter may not know it yet; else there is its own room at least.
+            if !rooms.isEmpty { state.lastRooms = rooms }
             defer { state.acknowledgements = [:] }
-            return Array(state.acknowledgements.values)
+            return (state.lastRooms, Array(state.acknowledgements.values))
         }
-        guard let waiting else { return false }
+        guard let (rooms, waiting) = left else { return false }
         if let privateID, reason.isRecoverable {
             namespace.adapter.persist(
                 RecoveredSession(id: id, privateID: privateID, rooms: rooms.subtracting([id]), data: data))
