@@ -163,10 +163,20 @@ extension WebSocketError {
 extension String {
     /// The text of a URL, as far as it may stand in a log: not even a broken one tells user and password.
     fileprivate var withoutUserInfo: String {
-        let end = utf8.lastIndex(of: UInt8(ascii: "@"))
-        let slashes = utf8.indices.first { utf8[$0...].starts(with: "//".utf8) }
-        guard let end, let start = slashes.map({ utf8.index($0, offsetBy: 2) }), start < end else { return self }
+        guard let end = utf8.lastIndex(of: UInt8(ascii: "@")) else { return self }
+        let start = userInfoStart <= end ? userInfoStart : startIndex
         return "\(self[..<start])…\(self[end...])"
+    }
+
+    /// Behind the slashes, or behind the scheme where they are missing; what is no scheme of ours may be the user.
+    private var userInfoStart: Index {
+        let slashes = "//".utf8
+        if utf8.starts(with: slashes) { return utf8.index(startIndex, offsetBy: slashes.count) }
+        guard let colon = utf8.firstIndex(of: UInt8(ascii: ":")) else { return startIndex }
+        let rest = utf8[colon...].dropFirst()
+        if rest.starts(with: slashes) { return utf8.index(rest.startIndex, offsetBy: slashes.count) }
+        let isScheme = ["ws", "wss", "ws+unix", "http", "https"].contains(self[..<colon].lowercased())
+        return isScheme ? rest.startIndex : startIndex
     }
 }
 

@@ -74,6 +74,18 @@ struct WebSocketURLTests {
         }
     }
 
+    @Test(arguments: [
+        ("ws:/user:secret@host", "ws:…@host"), ("user:secret@host", "…@host"),
+        ("wss:\\\\user:secret@host", "wss:…@host"), ("ws:/user:secret@host//x", "ws:…@host//x"),
+        ("user:sec//ret@host", "…@host"), ("//user://secret@host", "//…@host"), ("ws:/@", "ws:…@"),
+        ("HTTPS:user:secret@host", "HTTPS:…@host"), ("user@host://x", "…@host://x"),
+        ("ws+unix:user:secret@", "ws+unix:…@"),
+    ])
+    func `what is no URL for want of its slashes tells neither user nor password`(text: String, told: String) {
+        let error = #expect(throws: WebSocketError.self) { try WebSocketURL(text) }
+        #expect(error?.message.hasPrefix(told.debugDescription) == true)
+    }
+
     @Test func `a description holds neither password nor query`() throws {
         #expect(try WebSocketURL("wss://user:secret@host:1/path?token=secret").description == "wss://host:1/path")
         #expect(try WebSocketURL("ws+unix:///a:/b?secret").description == "ws+unix:///a:/b")

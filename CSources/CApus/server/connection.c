@@ -98,11 +98,12 @@ void apus__connection_end_handshake(apus_connection *connection)
         await_end(connection);
 }
 
-/* Whether an answer is under way, or what was queued of it. */
+/* Whether an answer is under way, or what was queued of it; a stream that has failed has dropped that. */
 static bool is_answering(const apus_connection *connection)
 {
     return connection->phase == PHASE_REQUEST ||
-           (connection->phase == PHASE_ENDING && connection->request != NULL && apus__backlog_queued(connection) != 0);
+           (connection->phase == PHASE_ENDING && connection->request != NULL &&
+            (apus__backlog_queued(connection) != 0 || connection->stream.error != 0));
 }
 
 void apus__connection_drop(apus_connection *connection, int error)
