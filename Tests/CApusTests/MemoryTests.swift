@@ -134,6 +134,46 @@ struct MemoryTests {
         }
     }
 
+    @Test func `an answer that ends with its connection does not look whole where memory ran out`() async throws {
+        let content = [UInt8](repeating: 7, count: 8_000_000)
+        let lengths = try await onThread {
+            let server = try CoreServer(
+                { _ in },
+                .init(onRequest: { connection, _, _ in
+                    guard connection.begin(200) == 0 else { return connection.abort() }
+                    // What does not look at errors ends the answer all the same.
+                    connection.write(content)
+                    connection.end()
+                }))
+            defer { server.stop() }
+            var lengths: [Int?] = []
+            while lengths.last != content.count, lengths.count < 100 {
+                let nth = UInt32(lengths.count + 1)
+                server.run { apus_alloc_fail(nth) }
+                lengths.append(try Self.answerLength(from: server))
+                server.run { apus_alloc_fail(0) }
+            }
+            return lengths
+        }
+        #expect(lengths.count > 2, "allocations for the connection, its request and what the socket does not take")
+        #expect(lengths.compactMap(\.self) == [content.count])
+    }
+
+    /// How much content an answer has that seems to be whole; `nil` where it does not.
+    private static func answerLength(from server: CoreServer) throws -> Int? {
+        let client = try Client(port: server.port, receiveBuffer: 4096)
+        defer { client.close() }
+        do {
+            try client.send("GET / HTTP/1.0\r\n\r\n")
+            _ = try client.readAnswer(hasBody: false)
+            return try client.readToEnd().count
+        } catch Client.Failure.timedOut {
+            throw NotServed()
+        } catch {
+            return nil
+        }
+    }
+
     @Test func `a listener needs memory, and says when there is none`() throws {
         let loop = try #require(apus_loop_new())
         var descriptor: CInt = -1
