@@ -131,14 +131,19 @@ struct WebSocketSendInPartsTests {
             }
             try await socket.sendInParts(.text) { try await $0.write("second") }
         } body: { _, port in
-            let texts = try await onThread {
-                let client = try Client.webSocket(port: port)
-                let texts = [try client.readMessage().text, try client.readMessage().text]
-                try client.readClose()
-                return texts
-            }
+            let texts = try await Self.readTwoTexts(port)
             #expect(texts == ["first", "second"])
             #expect(await codes.take() == .cancelled)
+        }
+    }
+
+    /// What a client hears that opens a connection, up to the Close behind two messages.
+    private static func readTwoTexts(_ port: Int) async throws -> [String] {
+        try await onThread {
+            let client = try Client.webSocket(port: port)
+            let texts = [try client.readMessage().text, try client.readMessage().text]
+            try client.readClose()
+            return texts
         }
     }
 
@@ -216,12 +221,7 @@ struct WebSocketSendInPartsTests {
                 try await socket.send("second")
             }
         } body: { _, port in
-            let texts = try await onThread {
-                let client = try Client.webSocket(port: port)
-                let texts = [try client.readMessage().text, try client.readMessage().text]
-                try client.readClose()
-                return texts
-            }
+            let texts = try await Self.readTwoTexts(port)
             #expect(texts == ["first", "second"])
             #expect(await codes.take() == .invalidArgument)
         }
