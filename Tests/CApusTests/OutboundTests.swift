@@ -70,14 +70,16 @@ private final class Outbound {
         return pieces.prefix(Int(count)).map { Array(UnsafeRawBufferPointer(start: $0.iov_base, count: $0.iov_len)) }
     }
 
-    var count: Int { Int(pointer.pointee.count) }
+    var count: Int { Int(pointer.pointee.end - pointer.pointee.first) }
+
+    var isAllocated: Bool { pointer.pointee.capacity != UInt32(APUS_OUTBOUND_INLINE) }
 
     /// Whether it holds what it should.
     func check(sourceLocation: SourceLocation = #_sourceLocation) {
         #expect(pointer.pointee.bytes == expected.count, sourceLocation: sourceLocation)
         let queued = peek().reduce(into: []) { $0 += $1 }
         #expect(queued == expected, sourceLocation: sourceLocation)
-        if expected.isEmpty { #expect(pointer.pointee.allocated == nil, sourceLocation: sourceLocation) }
+        if expected.isEmpty { #expect(!isAllocated, sourceLocation: sourceLocation) }
     }
 }
 

@@ -6,40 +6,52 @@
 #include "apus/alloc.h"
 
 #define CHUNK_SIZE ((size_t)4096 - sizeof(apus_buffer) - 16)
-#define FIRST_CAPACITY 8
+#define FIRST_CAPACITY 16
 
 void apus__outbound_init(apus_outbound *outbound)
 {
     memset(outbound, 0, sizeof *outbound);
+    outbound->segments = outbound->inline_segments;
+    outbound->capacity = APUS_OUTBOUND_INLINE;
 }
 
-static apus_segment *segments(apus_outbound *outbound)
+static bool is_empty(const apus_outbound *outbound)
 {
-    return outbound->allocated != NULL ? outbound->allocated : outbound->inline_segments;
+    return outbound->first == outbound->end;
 }
 
-static const apus_segment *first_segment(const apus_outbound *outbound)
+static void free_allocated(apus_outbound *outbound)
 {
-    return (outbound->allocated != NULL ? outbound->allocated : outbound->inline_segments) + outbound->first;
+    if (outbound->segments != outbound->inline_segments)
+        apus_free(outbound->segments);
 }
 
-static void free_segments(apus_outbound *outbound)
+/* All segments are released. */
+static void forget_segments(apus_outbound *outbound)
 {
-    apus_free(outbound->allocated);
-    outbound->allocated = NULL;
-    outbound->capacity = 0;
+    free_allocated(outbound);
+    outbound->segments = outbound->inline_segments;
+    outbound->capacity = APUS_OUTBOUND_INLINE;
     outbound->first = 0;
-    outbound->count = 0;
+    outbound->end = 0;
     outbound->has_open_chunk = false;
 }
 
 void apus__outbound_clear(apus_outbound *outbound)
 {
-    apus_segment *all = segments(outbound);
-    for (uint32_t i = 0; i < outbound->count; i++)
-        apus_buffer_release(all[outbound->first + i].buffer);
-    free_segments(outbound);
+    for (uint32_t i = outbound->first; i != outbound->end; i++)
+        apus_buffer_release(outbound->segments[i].buffer);
+    forget_segments(outbound);
     outbound->bytes = 0;
+}
+
+/* Moves the segments to the front of their memory, or of new memory. */
+static void move_segments(apus_outbound *outbound, apus_segment *to)
+{
+    uint32_t count = outbound->end - outbound->first;
+    memmove(to, outbound->segments + outbound->first, count * sizeof *to);
+    outbound->first = 0;
+    outbound->end = count;
 }
 
 static int grow(apus_outbound *outbound, uint32_t capacity)
@@ -47,35 +59,34 @@ static int grow(apus_outbound *outbound, uint32_t capacity)
     apus_segment *grown = apus_malloc(capacity * sizeof *grown);
     if (grown == NULL)
         return APUS_ENOMEM;
-    memcpy(grown, segments(outbound) + outbound->first, outbound->count * sizeof *grown);
-    apus_free(outbound->allocated);
-    outbound->allocated = grown;
+    move_segments(outbound, grown);
+    free_allocated(outbound);
+    outbound->segments = grown;
     outbound->capacity = capacity;
-    outbound->first = 0;
     return APUS_OK;
 }
 
-/* Makes room for one more segment behind the last one. */
-static int make_room(apus_outbound *outbound)
+/* The last place is taken. */
+static APUS_NOINLINE int make_more_room(apus_outbound *outbound)
 {
-    uint32_t capacity = outbound->allocated != NULL ? outbound->capacity : APUS_OUTBOUND_INLINE;
-    if (outbound->first + outbound->count < capacity)
-        return APUS_OK;
-    if (outbound->first > capacity / 2) {
-        apus_segment *all = segments(outbound);
-        memmove(all, all + outbound->first, outbound->count * sizeof *all);
-        outbound->first = 0;
+    if (outbound->first > outbound->capacity / 2) {
+        move_segments(outbound, outbound->segments);
         return APUS_OK;
     }
-    if (capacity > UINT32_MAX / 2)
+    if (outbound->capacity > UINT32_MAX / 2)
         return APUS_ENOMEM;
-    return grow(outbound, capacity < FIRST_CAPACITY ? FIRST_CAPACITY : capacity * 2);
+    return grow(outbound, outbound->capacity < FIRST_CAPACITY ? FIRST_CAPACITY : outbound->capacity * 2);
 }
 
-static void push(apus_outbound *outbound, apus_buffer *buffer, const uint8_t *data, size_t len)
+/* Makes room for one more segment behind the last one. */
+static inline int make_room(apus_outbound *outbound)
 {
-    segments(outbound)[outbound->first + outbound->count++] =
-        (apus_segment){.buffer = buffer, .data = data, .len = len};
+    return APUS_LIKELY(outbound->end < outbound->capacity) ? APUS_OK : make_more_room(outbound);
+}
+
+static inline void push(apus_outbound *outbound, apus_buffer *buffer, const uint8_t *data, size_t len)
+{
+    outbound->segments[outbound->end++] = (apus_segment){.buffer = buffer, .data = data, .len = len};
     outbound->bytes += len;
 }
 
@@ -84,7 +95,7 @@ static size_t fill_open_chunk(apus_outbound *outbound, const uint8_t *data, size
 {
     if (!outbound->has_open_chunk)
         return 0;
-    apus_segment *last = segments(outbound) + outbound->first + outbound->count - 1;
+    apus_segment *last = &outbound->segments[outbound->end - 1];
     size_t used = (size_t)(last->data - last->buffer->data) + last->len;
     size_t room = last->buffer->len - used;
     size_t taken = len < room ? len : room;
@@ -126,19 +137,20 @@ int apus__outbound_share(apus_outbound *outbound, apus_buffer *buffer)
 
 int apus__outbound_peek(apus_outbound *outbound, struct iovec *pieces, int most)
 {
-    const apus_segment *first = first_segment(outbound);
+    const apus_segment *segment = outbound->segments + outbound->first;
+    const apus_segment *end = outbound->segments + outbound->end;
     int count = 0;
-    for (; count < most && (uint32_t)count < outbound->count; count++) {
-        pieces[count].iov_base = (void *)(uintptr_t)first[count].data;
-        pieces[count].iov_len = first[count].len;
+    for (; count < most && segment != end; count++, segment++) {
+        pieces[count].iov_base = (void *)(uintptr_t)segment->data;
+        pieces[count].iov_len = segment->len;
     }
     return count;
 }
 
 void apus__outbound_read(const apus_outbound *outbound, uint8_t *out, size_t len)
 {
-    const apus_segment *segment = first_segment(outbound);
-    for (uint32_t i = 0; i < outbound->count && len != 0; i++, segment++) {
+    for (uint32_t i = outbound->first; i != outbound->end && len != 0; i++) {
+        const apus_segment *segment = &outbound->segments[i];
         size_t part = segment->len < len ? segment->len : len;
         memcpy(out, segment->data, part);
         out += part;
@@ -148,8 +160,8 @@ void apus__outbound_read(const apus_outbound *outbound, uint8_t *out, size_t len
 
 int apus__outbound_move(apus_outbound *from, apus_outbound *to, size_t len)
 {
-    while (len != 0 && from->count != 0) {
-        const apus_segment *segment = first_segment(from);
+    while (len != 0 && !is_empty(from)) {
+        const apus_segment *segment = &from->segments[from->first];
         size_t part = segment->len < len ? segment->len : len;
         int error = make_room(to);
         if (error != APUS_OK)
@@ -165,17 +177,17 @@ int apus__outbound_move(apus_outbound *from, apus_outbound *to, size_t len)
 void apus__outbound_advance(apus_outbound *outbound, size_t len)
 {
     outbound->bytes -= len;
-    apus_segment *all = segments(outbound);
-    while (outbound->count != 0 && len >= all[outbound->first].len) {
-        len -= all[outbound->first].len;
-        apus_buffer_release(all[outbound->first].buffer);
-        outbound->first++;
-        outbound->count--;
+    apus_segment *segment = outbound->segments + outbound->first;
+    const apus_segment *end = outbound->segments + outbound->end;
+    for (; segment != end && len >= segment->len; segment++) {
+        len -= segment->len;
+        apus_buffer_release(segment->buffer);
     }
-    if (outbound->count == 0) {
-        free_segments(outbound);
+    if (segment == end) {
+        forget_segments(outbound);
         return;
     }
-    all[outbound->first].data += len;
-    all[outbound->first].len -= len;
+    outbound->first = (uint32_t)(segment - outbound->segments);
+    segment->data += len;
+    segment->len -= len;
 }

@@ -21,15 +21,16 @@ typedef struct apus_segment {
 } apus_segment;
 
 typedef struct apus_outbound {
-    apus_segment *allocated; /* NULL: the inline ones are in use */
-    uint32_t capacity;       /* of `allocated` */
+    apus_segment *segments; /* the inline ones, or allocated */
+    uint32_t capacity;      /* of `segments` */
     uint32_t first;
-    uint32_t count;
+    uint32_t end;
     bool has_open_chunk; /* the last segment is a chunk of this queue's own, which may be filled up */
     size_t bytes;
     apus_segment inline_segments[APUS_OUTBOUND_INLINE];
 } apus_outbound;
 
+/* It must stay where it is from then on. */
 void apus__outbound_init(apus_outbound *outbound);
 
 /* Drops everything. */

@@ -14,16 +14,3 @@ apus_buffer *apus_buffer_new(size_t len)
     buffer->len = len;
     return buffer;
 }
-
-apus_buffer *apus_buffer_retain(apus_buffer *buffer)
-{
-    __atomic_fetch_add(&buffer->references, 1, __ATOMIC_RELAXED);
-    return buffer;
-}
-
-void apus_buffer_release(apus_buffer *buffer)
-{
-    /* Acquire-release: whoever frees must see what the other holders wrote and read. */
-    if (buffer != NULL && __atomic_fetch_sub(&buffer->references, 1, __ATOMIC_ACQ_REL) == 1)
-        apus_free(buffer);
-}

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "apus/alloc.h"
 #include "apus/macros.h"
 
 APUS_ASSUME_NONNULL_BEGIN
@@ -20,10 +21,19 @@ typedef struct apus_buffer {
 apus_buffer *_Nullable apus_buffer_new(size_t len);
 
 /* Adds a reference and returns `buffer`. */
-apus_buffer *apus_buffer_retain(apus_buffer *buffer);
+static inline apus_buffer *apus_buffer_retain(apus_buffer *buffer)
+{
+    __atomic_fetch_add(&buffer->references, 1, __ATOMIC_RELAXED);
+    return buffer;
+}
 
 /* Drops a reference; the last one frees. NULL is allowed. */
-void apus_buffer_release(apus_buffer *_Nullable buffer);
+static inline void apus_buffer_release(apus_buffer *_Nullable buffer)
+{
+    /* Acquire-release: whoever frees must see what the other holders wrote and read. */
+    if (buffer != NULL && __atomic_fetch_sub(&buffer->references, 1, __ATOMIC_ACQ_REL) == 1)
+        apus_free(buffer);
+}
 
 APUS_ASSUME_NONNULL_END
 
