@@ -35,10 +35,33 @@ struct SessionTests {
         let buffer = GuardedBuffer(minimumCapacity: input.count)
         for step in [1000, 4096, 16384, 65536, input.count] {
             let cuts = Array(stride(from: step, to: input.count, by: step))
-            let events = SessionOutcome(of: input, cuts: cuts, to: role, buffer: buffer).events
-            let isSame = events == [.text("before"), .binary(payload), .text("behind")]
-            #expect(isSame, "reads of \(step) bytes")  // not compared in place: the difference would be too long
+            for inPlace in [false, true] {
+                let events = SessionOutcome(of: input, cuts: cuts, inPlace: inPlace, to: role, buffer: buffer).events
+                let isSame = events == [.text("before"), .binary(payload), .text("behind")]
+                // Not compared within the macro: the difference would be too long.
+                #expect(isSame, "reads of \(step) bytes, in place: \(inPlace)")
+            }
         }
+    }
+
+    @Test(arguments: bothRoles) func `there is a place for what comes next of a message that is kept, and only of one`(
+        role: apus_role
+    ) {
+        func room(behind input: [UInt8]) -> Int {
+            let session = SessionUnderTest(role, buffer: GuardedBuffer(minimumCapacity: 4096))
+            session.receive(input)
+            return session.room?.size ?? 0
+        }
+        let large = wire([.binary([UInt8](repeating: 7, count: 1000))], to: role)
+        #expect(room(behind: []) == 0)
+        #expect(room(behind: Array(large.prefix(3))) == 0, "inside a header")
+        #expect(room(behind: Array(large.prefix(600))) >= large.count - 600 - 8, "as much as the next read may bring")
+        #expect(room(behind: Array(large.prefix(large.count - 1))) == 1, "no more than is announced")
+        #expect(room(behind: large) == 0, "it is whole")
+        let part = wire([.binary([UInt8](repeating: 7, count: 600), fin: false)], to: role)
+        #expect(room(behind: part) == 0, "a header comes next")
+        let ping = wire([.ping([1, 2, 3])], to: role)
+        #expect(room(behind: part + ping.dropLast()) == 0, "inside a control frame")
     }
 
     @Test(arguments: bothRoles) func `several messages in one read come in their order`(role: apus_role) {

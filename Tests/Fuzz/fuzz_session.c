@@ -1,6 +1,6 @@
 /* Gives a session any bytes, in either role, whole, byte by byte and in random pieces, each in memory of its own:
  *
- * - all ways tell the same events and send the same replies;
+ * - all ways tell the same events and send the same replies, also where bytes are read to where they are kept;
  * - a text message and a close reason are UTF-8, a message keeps its limit, and nothing is told behind the end;
  * - a reply is one whole control frame that the peer can parse: a ping's pong, a close's echo, a failure's code;
  * - while CLOSING no message is told and no ping answered;
@@ -168,9 +168,22 @@ static void check_event(run *run, apus_event *event, bool was_open)
     }
 }
 
+/* Where to give the bytes from: memory of their own, or, of pieces, where the session is going to keep them. */
+static uint8_t *place_bytes(run *run, const uint8_t *data, size_t len, bool *is_owned)
+{
+    size_t room = 0;
+    uint8_t *place = run->random == 0 ? NULL : apus_session_room(&run->session, &room);
+    *is_owned = place == NULL || room < len;
+    if (*is_owned)
+        return copy_of(data, len);
+    memcpy(place, data, len);
+    return place;
+}
+
 static void receive(run *run, const uint8_t *data, size_t len)
 {
-    uint8_t *copy = copy_of(data, len);
+    bool is_owned;
+    uint8_t *copy = place_bytes(run, data, len, &is_owned);
     apus_event event;
     size_t taken = 0;
     do {
@@ -183,7 +196,8 @@ static void receive(run *run, const uint8_t *data, size_t len)
             check_event(run, &event, was_open);
     } while (event.kind != APUS_EVENT_NONE && taken < len);
     require(taken == len, "without an event all is taken");
-    free(copy);
+    if (is_owned)
+        free(copy);
 }
 
 static void receive_in_pieces(run *run, const uint8_t *data, size_t len)

@@ -137,8 +137,9 @@ void apus__secure_receive(apus_stream *stream, size_t count)
         return;
     apus_tls_input input = {.data = loop->secure->received, .len = count};
     while (true) {
-        ptrdiff_t len =
-            apus_tls_receive(secure->tls, &input, loop->read_buffer, APUS_READ_BUFFER_SIZE, &loop->secure->output);
+        size_t size;
+        uint8_t *place = apus__stream_destination(stream, &size);
+        ptrdiff_t len = apus_tls_receive(secure->tls, &input, place, size, &loop->secure->output);
         push(stream);
         note_open(stream);
         if (len < 0) {
@@ -147,7 +148,7 @@ void apus__secure_receive(apus_stream *stream, size_t count)
         }
         if (len == 0)
             return;
-        stream->callbacks->on_read(stream, loop->read_buffer, (size_t)len);
+        stream->callbacks->on_read(stream, place, (size_t)len);
         if (!stream->is_open)
             return;
     }

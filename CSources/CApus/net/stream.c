@@ -37,18 +37,18 @@ static inline size_t note_received(apus_stream *stream, ssize_t count)
 }
 
 /* One recv. */
-static inline size_t receive(apus_stream *stream, uint8_t *buffer)
+static inline size_t receive(apus_stream *stream, uint8_t *place, size_t size)
 {
     ssize_t count;
     do
-        count = apus__transfer_receive(stream->fd, buffer, APUS_READ_BUFFER_SIZE);
+        count = apus__transfer_receive(stream->fd, place, size);
     while (count < 0 && errno == EINTR);
     return note_received(stream, count);
 }
 
 static APUS_NOINLINE void read_secure(apus_stream *stream)
 {
-    size_t count = receive(stream, stream->loop->secure->received);
+    size_t count = receive(stream, stream->loop->secure->received, APUS_READ_BUFFER_SIZE);
     if (count == 0)
         return;
     apus__stream_cork(stream);
@@ -61,26 +61,34 @@ static APUS_NOINLINE void read_secure(apus_stream *stream)
         stream->callbacks->on_end(stream, 0);
 }
 
-static inline void deliver(apus_stream *stream, size_t count)
+static inline void deliver(apus_stream *stream, uint8_t *data, size_t count)
 {
     if (APUS_UNLIKELY(count == 0))
         return;
     apus__stream_cork(stream);
-    stream->callbacks->on_read(stream, stream->loop->read_buffer, count);
+    stream->callbacks->on_read(stream, data, count);
     if (apus__stream_owns_cork(stream))
         apus__stream_uncork(stream);
 }
 
 static APUS_NOINLINE void read_pipe(apus_stream *stream)
 {
-    ssize_t count = apus__pipe_receive(stream->pipe, stream->loop->read_buffer, APUS_READ_BUFFER_SIZE);
-    deliver(stream, note_received(stream, count));
+    size_t size;
+    uint8_t *place = apus__stream_destination(stream, &size);
+    deliver(stream, place, note_received(stream, apus__pipe_receive(stream->pipe, place, size)));
+}
+
+static inline void read_plain(apus_stream *stream)
+{
+    size_t size;
+    uint8_t *place = apus__stream_destination(stream, &size);
+    deliver(stream, place, receive(stream, place, size));
 }
 
 static void read_once(apus_stream *stream)
 {
     if (APUS_LIKELY(stream->is_plain))
-        deliver(stream, receive(stream, stream->loop->read_buffer));
+        read_plain(stream);
     else if (stream->pipe != NULL)
         read_pipe(stream);
     else
@@ -124,6 +132,7 @@ static void init(apus_stream *stream, apus_loop *loop, const apus_stream_callbac
     stream->is_waiting_to_write = false;
     stream->is_finishing = false;
     stream->is_finished = false;
+    stream->has_destination = false;
     apus_queue_init(&stream->dirty);
     apus__outbound_init(&stream->outbound);
 }

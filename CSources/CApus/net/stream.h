@@ -20,6 +20,9 @@
 #define APUS_COUNT(counter, amount) __atomic_store_n(&(counter), (counter) + (uint64_t)(amount), __ATOMIC_RELAXED)
 
 typedef struct apus_stream_callbacks {
+    /* Where the next bytes are to be read to, and how many at most; NULL: to the loop's buffer. Asked only while
+     * `has_destination` is set. */
+    uint8_t *(*destination)(apus_stream *stream, size_t *size);
     /* `len` bytes came; they may be changed, and are gone when the call returns. What is sent meanwhile leaves in one
      * system call afterwards. */
     void (*on_read)(apus_stream *stream, uint8_t *data, size_t len);
@@ -48,6 +51,7 @@ struct apus_stream {
     bool is_waiting_to_write;
     bool is_finishing; /* the sending direction ends once all is sent */
     bool is_finished;
+    bool has_destination; /* changed by the owner */
     apus_queue dirty;
     apus_outbound outbound;
     union {
@@ -113,6 +117,19 @@ void apus__stream_fail(apus_stream *stream, int error);
 
 /* Ends the sending direction once all is sent (TCP's FIN). */
 void apus__stream_finish(apus_stream *stream);
+
+/* Where the next plaintext is to be read to, at most `*size` bytes: what the owner says, or the loop's buffer. */
+static inline uint8_t *apus__stream_destination(apus_stream *stream, size_t *size)
+{
+    uint8_t *place = NULL;
+    if (APUS_UNLIKELY(stream->has_destination))
+        place = stream->callbacks->destination(stream, size);
+    if (APUS_LIKELY(place == NULL)) {
+        *size = APUS_READ_BUFFER_SIZE;
+        place = stream->loop->read_buffer;
+    }
+    return place;
+}
 
 /* For TLS (secure.c): sends pieces as they are, and returns how many bytes left, 0 also where the socket is full or the
  * stream failed; asks for writability

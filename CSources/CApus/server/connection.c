@@ -186,6 +186,11 @@ static void on_timer(apus_timer *timer)
     }
 }
 
+static uint8_t *destination(apus_stream *stream, size_t *size)
+{
+    return apus__connection_destination(connection_of(stream), size);
+}
+
 static void on_read(apus_stream *stream, uint8_t *data, size_t len)
 {
     apus_connection *connection = connection_of(stream);
@@ -278,6 +283,7 @@ static void on_close(apus_stream *stream)
 }
 
 static const apus_stream_callbacks stream_callbacks = {
+    .destination = destination,
     .on_read = on_read,
     .on_end = on_end,
     .on_fail = on_fail,

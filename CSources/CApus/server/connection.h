@@ -140,6 +140,9 @@ void apus__opening_end(apus_connection *connection, int error);
 /* Bytes of frames (receive.c). */
 void apus__connection_receive(apus_connection *connection, uint8_t *data, size_t len);
 
+/* Where the next bytes may be read to in place of the loop's buffer, for a large message (receive.c). */
+uint8_t *apus__connection_destination(apus_connection *connection, size_t *size);
+
 /* Looks on at what was read and set aside, as far as there is room for messages; one that closes has no use for them.
  */
 void apus__connection_resume_rest(apus_connection *connection);

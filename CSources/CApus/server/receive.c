@@ -9,6 +9,11 @@
 #include "server/keepalive.h"
 #include "server/waiting.h"
 
+/* What is read at once to where it is kept: no less, for what comes behind the message then takes a read of its own;
+ * and no more, so that what is then unmasked is still in the processor's cache. */
+#define LEAST_IN_PLACE ((size_t)64 * 1024)
+#define MOST_IN_PLACE ((size_t)256 * 1024)
+
 static void count_failure(apus_statistics *statistics, int error)
 {
     switch (error) {
@@ -97,6 +102,18 @@ static inline bool take_small(apus_connection *connection, apus_incoming *out)
     return true;
 }
 
+uint8_t *apus__connection_destination(apus_connection *connection, size_t *size)
+{
+    if (connection->phase != PHASE_OPEN || connection->rest != NULL)
+        return NULL;
+    uint8_t *place = apus_session_room(&connection->session, size);
+    if (place == NULL || *size < LEAST_IN_PLACE)
+        return NULL;
+    if (*size > MOST_IN_PLACE)
+        *size = MOST_IN_PLACE;
+    return place;
+}
+
 /* Goes on with the bytes of the present read up to the next message. */
 static APUS_NOINLINE bool parse_next(apus_connection *connection, apus_incoming *out)
 {
@@ -105,6 +122,8 @@ static APUS_NOINLINE bool parse_next(apus_connection *connection, apus_incoming 
         size_t taken = apus_session_receive(&connection->session, connection->input, connection->input_len, &event);
         connection->input += taken;
         connection->input_len -= taken;
+        size_t size;
+        connection->stream.has_destination = apus__connection_destination(connection, &size) != NULL;
         if (event.kind == APUS_EVENT_MESSAGE) {
             APUS_COUNT(connection->endpoint->statistics.messages_received, 1);
             *out = (apus_incoming){.opcode = event.opcode, .data = event.data, .len = event.len};

@@ -306,6 +306,16 @@ size_t apus_session_receive(apus_session *session, uint8_t *data, size_t len, ap
     return taken;
 }
 
+uint8_t *apus_session_room(const apus_session *session, size_t *size)
+{
+    const apus_message *message = &session->message;
+    if (session->phase != PHASE_DATA || message->is_compressed || message->is_in_parts)
+        return NULL;
+    size_t room = message->payload.capacity - message->payload.len;
+    *size = session->remaining < room ? (size_t)session->remaining : room;
+    return *size == 0 ? NULL : message->payload.data + message->payload.len;
+}
+
 uint8_t *apus_session_take_payload(apus_session *session)
 {
     if (!session->is_delivered)

@@ -116,6 +116,23 @@ final class SessionUnderTest {
         } while taken < input.count
     }
 
+    /// Where the next bytes will be kept, and how many there is room for. `apus_session_room`
+    var room: (place: UnsafeMutablePointer<UInt8>, size: Int)? {
+        var size = 0
+        return apus_session_room(session, &size).map { ($0, size) }
+    }
+
+    /// The same as ``receive(_:)``, but what the session has a place for is read to there. `apus_session_room`
+    func receiveInPlace(_ input: some Collection<UInt8>) {
+        guard let (place, size) = room else { return receive(input) }
+        let count = min(size, input.count)
+        _ = UnsafeMutableBufferPointer(start: place, count: count).update(from: input.prefix(count))
+        let (taken, event) = step(place, count)
+        #expect(taken == count, "it is all of one message")
+        if let event { events.append(event) }
+        if count < input.count { receive(input.dropFirst(count)) }
+    }
+
     /// Takes in up to the first event; the bytes behind it are not given again.
     func receiveOne(_ input: [UInt8]) -> SessionEvent? {
         step(lay(input), input.count).event
@@ -211,13 +228,13 @@ struct SessionOutcome: Equatable {
 
     /// Feeds the bytes, in pieces that end at `cuts`, to a session of their own.
     init(
-        of input: [UInt8], cuts: [Int] = [], to role: apus_role, limits: apus_message_limits = .roomy,
-        compression: Agreement? = nil, buffer: GuardedBuffer
+        of input: [UInt8], cuts: [Int] = [], inPlace: Bool = false, to role: apus_role,
+        limits: apus_message_limits = .roomy, compression: Agreement? = nil, buffer: GuardedBuffer
     ) {
         let session = SessionUnderTest(role, limits: limits, compression: compression, buffer: buffer)
         var start = 0
         for cut in cuts + [input.count] {
-            session.receive(input[start..<cut])
+            if inPlace { session.receiveInPlace(input[start..<cut]) } else { session.receive(input[start..<cut]) }
             start = cut
         }
         events = session.events
@@ -225,7 +242,8 @@ struct SessionOutcome: Equatable {
     }
 }
 
-/// The events that the bytes bring, whole, byte by byte, and cut in two at every position: all must be the same.
+/// The events that the bytes bring, whole, byte by byte, and cut in two at every position, read anywhere or in place:
+/// all must be the same.
 func eventsInEveryWay(
     _ input: [UInt8], to role: apus_role, limits: apus_message_limits = .roomy, compression: Agreement? = nil,
     sourceLocation: SourceLocation = #_sourceLocation
@@ -236,9 +254,12 @@ func eventsInEveryWay(
         of: input, cuts: Array(input.indices), to: role, limits: limits, compression: compression, buffer: buffer)
     #expect(bytewise == whole, "byte by byte", sourceLocation: sourceLocation)
     for cut in input.indices {
-        let pieces = SessionOutcome(
-            of: input, cuts: [cut], to: role, limits: limits, compression: compression, buffer: buffer)
-        #expect(pieces == whole, "cut at \(cut)", sourceLocation: sourceLocation)
+        for inPlace in [false, true] {
+            let pieces = SessionOutcome(
+                of: input, cuts: [cut], inPlace: inPlace, to: role, limits: limits, compression: compression,
+                buffer: buffer)
+            #expect(pieces == whole, "cut at \(cut), in place: \(inPlace)", sourceLocation: sourceLocation)
+        }
     }
     return whole.events
 }

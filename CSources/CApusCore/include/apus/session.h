@@ -135,6 +135,11 @@ static inline size_t apus_session_take_small(const apus_session *session, uint8_
     return HEADER_SIZE + size;
 }
 
+/* Where the bytes that come next are going to be kept, if they are of a message that does not stand in one read, and
+ * how many there is room for: the caller may read up to that many to there itself, and gives them, from there, to the
+ * next apus_session_receive, which then has nothing to move. NULL where there is no such place. */
+uint8_t *_Nullable apus_session_room(const apus_session *session, size_t *size);
+
 /* Frees the message just delivered, where the session owns it; the next apus_session_receive does so too. */
 void apus_session_forget_message(apus_session *session);
 
