@@ -8,8 +8,13 @@
 #include "server/fragments.h"
 #include "server/keepalive.h"
 
-/* The header of a frame with at most 125 bytes, as a server sends it (RFC 6455 §5.2). */
+/* The headers of frames with at most 125 and at most 65,535 bytes, as a server sends them (RFC 6455 §5.2). */
 #define SMALL_HEADER_SIZE 2
+#define MEDIUM_HEADER_SIZE 4
+
+/* `small_end` where nothing stands in the way of small frames. */
+#define SMALL_END (APUS_CONTROL_PAYLOAD_SIZE + 1)
+
 #define FIN_BIT 0x80
 
 /* How much of a large message a client masks at a time. */
@@ -182,9 +187,26 @@ static int send_one(apus_connection *connection, apus_opcode opcode, const uint8
     return write_message(connection, opcode, is_compressed, true, data, len);
 }
 
+/* A server's message with 16 bits of length, straight into the cork, where nothing is in the way; false where it has to
+ * go another way. */
+static inline bool send_medium(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
+{
+    if (len < SMALL_END || len > UINT16_MAX || connection->small_end != SMALL_END ||
+        connection->session.compression != NULL || !may_send(connection))
+        return false;
+    uint8_t *frame = apus__stream_claim(&connection->stream, MEDIUM_HEADER_SIZE + len);
+    if (frame == NULL)
+        return false;
+    memcpy(frame + apus_frame_encode(frame, opcode, true, len), data, len);
+    APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
+    return true;
+}
+
 /* Anything but the usual case: a queue, a large message, one to compress, a client, a connection that is not open. */
 static APUS_NOINLINE int send_any(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
 {
+    if (send_medium(connection, opcode, data, len))
+        return APUS_OK;
     if (APUS_UNLIKELY(!is_writable(connection)))
         return APUS_ECLOSED;
     if (APUS_UNLIKELY(is_full(connection, apus__backlog_queued(connection), len)))

@@ -268,8 +268,6 @@ static size_t receive_header(apus_session *session, uint8_t *data, size_t len, a
 /* Anything but the usual case: frames that are cut, fragmented, large or control, and errors. */
 static APUS_NOINLINE size_t receive_any(apus_session *session, uint8_t *data, size_t len, apus_event *out)
 {
-    out->kind = APUS_EVENT_NONE;
-    out->reply_len = 0;
     apus_session_forget_message(session);
     size_t taken = 0;
     while (taken < len && out->kind == APUS_EVENT_NONE) {
@@ -292,15 +290,39 @@ static APUS_NOINLINE size_t receive_any(apus_session *session, uint8_t *data, si
     return taken;
 }
 
+/* The short way for a message with 16 bits of length, whole in one frame and one read, where the short way is open.
+ * Returns how many bytes were taken, 0 where they are anything else. */
+static inline size_t receive_medium(apus_session *session, uint8_t *data, size_t len, apus_event *out)
+{
+    enum { HEADER_SIZE = 8, MASK_BIT = 0x80, FIN_BIT = 0x80, LENGTH_16 = 126 };
+    if (session->small_end == 0 || len < HEADER_SIZE || data[1] != (MASK_BIT | LENGTH_16))
+        return 0;
+    apus_frame frame = {.payload_len = (uint64_t)data[2] << 8 | data[3], .opcode = data[0] ^ FIN_BIT, .fin = true};
+    if (frame.opcode != APUS_OPCODE_BINARY && frame.opcode != APUS_OPCODE_TEXT)
+        return 0;
+    if (frame.payload_len < LENGTH_16 || frame.payload_len > len - HEADER_SIZE ||
+        frame.payload_len > session->config->limits.size)
+        return 0;
+    memcpy(&frame.masking_key, data + 4, sizeof frame.masking_key);
+    receive_whole(session, &frame, data + HEADER_SIZE, out);
+    if (APUS_UNLIKELY(out->kind != APUS_EVENT_MESSAGE))
+        update_small_end(session);
+    return HEADER_SIZE + (size_t)frame.payload_len;
+}
+
 size_t apus_session_receive(apus_session *session, uint8_t *data, size_t len, apus_event *out)
 {
     apus_opcode opcode;
     size_t payload_len, taken = apus_session_take_small(session, data, len, &opcode, &payload_len);
-    if (APUS_LIKELY(taken != 0)) {
-        out->reply_len = 0;
+    out->kind = APUS_EVENT_NONE;
+    out->reply_len = 0;
+    if (taken != 0) {
         deliver(session, opcode, data + taken - payload_len, payload_len, out);
         return taken;
     }
+    taken = receive_medium(session, data, len, out);
+    if (taken != 0)
+        return taken;
     taken = receive_any(session, data, len, out);
     update_small_end(session);
     return taken;
