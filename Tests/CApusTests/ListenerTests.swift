@@ -113,8 +113,8 @@ struct ListenerTests {
                 let limit = try DescriptorLimit.lowerToPresentUse()
                 canAccept.release()
                 holder.wait()
-                // One may find a descriptor that another thread has just closed: it is refused for what it says. The others
-                // get a FIN, or RST for that.
+                // One may find a descriptor that another thread has just closed: it is refused for what it says.
+                // The others get a FIN, or RST for that.
                 let answers = clients.map { client in
                     try? client.send("?\r\n\r\n")
                     return (try? client.readToEnd()) ?? []
