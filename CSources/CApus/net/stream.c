@@ -46,6 +46,16 @@ static inline size_t receive(apus_stream *stream, uint8_t *place, size_t size)
     return note_received(stream, count);
 }
 
+uint8_t *apus__stream_destination(apus_stream *stream, size_t *size)
+{
+    uint8_t *place = stream->has_destination ? stream->callbacks->destination(stream, size) : NULL;
+    if (place == NULL) {
+        *size = APUS_READ_BUFFER_SIZE;
+        place = stream->loop->read_buffer;
+    }
+    return place;
+}
+
 static APUS_NOINLINE void read_secure(apus_stream *stream)
 {
     size_t count = receive(stream, stream->loop->secure->received, APUS_READ_BUFFER_SIZE);
@@ -78,17 +88,26 @@ static APUS_NOINLINE void read_pipe(apus_stream *stream)
     deliver(stream, place, note_received(stream, apus__pipe_receive(stream->pipe, place, size)));
 }
 
-static inline void read_plain(apus_stream *stream)
+/* A large message, which is read to where it is kept. */
+static APUS_NOINLINE void read_large(apus_stream *stream)
 {
     size_t size;
     uint8_t *place = apus__stream_destination(stream, &size);
     deliver(stream, place, receive(stream, place, size));
 }
 
+static inline void read_plain(apus_stream *stream)
+{
+    uint8_t *place = stream->loop->read_buffer;
+    deliver(stream, place, receive(stream, place, APUS_READ_BUFFER_SIZE));
+}
+
 static void read_once(apus_stream *stream)
 {
-    if (APUS_LIKELY(stream->is_plain))
+    if (APUS_LIKELY(stream->is_plain && !stream->has_destination))
         read_plain(stream);
+    else if (stream->is_plain)
+        read_large(stream);
     else if (stream->pipe != NULL)
         read_pipe(stream);
     else

@@ -91,6 +91,8 @@ static inline uint8_t *apus__stream_claim(apus_stream *stream, size_t len)
         return NULL;
     uint8_t *place = loop->cork + loop->cork_len;
     loop->cork_len += len;
+    if (place == NULL)
+        __builtin_unreachable(); /* so that nobody asks again: a loop has a cork */
     return place;
 }
 
@@ -118,22 +120,10 @@ void apus__stream_fail(apus_stream *stream, int error);
 /* Ends the sending direction once all is sent (TCP's FIN). */
 void apus__stream_finish(apus_stream *stream);
 
-/* Where the next plaintext is to be read to, at most `*size` bytes: what the owner says, or the loop's buffer. */
-static inline uint8_t *apus__stream_destination(apus_stream *stream, size_t *size)
-{
-    uint8_t *place = NULL;
-    if (APUS_UNLIKELY(stream->has_destination))
-        place = stream->callbacks->destination(stream, size);
-    if (APUS_LIKELY(place == NULL)) {
-        *size = APUS_READ_BUFFER_SIZE;
-        place = stream->loop->read_buffer;
-    }
-    return place;
-}
-
-/* For TLS (secure.c): sends pieces as they are, and returns how many bytes left, 0 also where the socket is full or the
- * stream failed; asks for writability
- * while ciphertext is pending; sees to it that the stream is flushed; drops all that waits. */
+/* For TLS (secure.c): where the next plaintext is to be read to, at most `*size` bytes; sends pieces as they are, and
+ * returns how many bytes left, 0 also where the socket is full or the stream failed; asks for writability while
+ * ciphertext is pending; sees to it that the stream is flushed; drops all that waits. */
+uint8_t *apus__stream_destination(apus_stream *stream, size_t *size);
 size_t apus__stream_transmit(apus_stream *stream, struct iovec *pieces, int count);
 void apus__stream_await_writability(apus_stream *stream);
 void apus__stream_mark_dirty(apus_stream *stream);
