@@ -47,7 +47,7 @@ def choose(known, wanted, quick, is_quick):
 
 def rotated(items, by):
     """A B C, B C A, C A B: nobody always comes first."""
-    by %= len(items)
+    by %= len(items) or 1
     return items[by:] + items[:by]
 
 
@@ -80,9 +80,17 @@ class Bench:
         self.options = options
         self.rig = Rig(options)
         self.plan = plan(options, setup)
-        self.raw = {"machine": machine.describe(options.command), "rounds": options.rounds,
-                    "seconds": options.seconds, "cells": [], **setup}
-        self.progress = Progress(options.rounds * sum(len(peers) for _, peers in self.plan))
+        self.raw = {"machine": machine.describe(options.command), "is_real_time": self.rig.is_real_time,
+                    "rounds": options.rounds, "seconds": options.seconds, "cells": [], **setup}
+        self.progress = Progress(options.rounds * sum(1 for _ in self.round(0)))
+
+    def round(self, number):
+        """Yields (work, turn, server) of a round."""
+        for work, peers in self.plan:
+            for turn in range(work.turns):
+                here = [peer for peer in work.peers_of(turn) if peer in peers]
+                for peer in rotated(here, number + turn):
+                    yield work, turn, peer
 
     def half_load(self):
         """Half of what uWebSockets took in with one message in flight, or our C core where that is not there."""
@@ -94,8 +102,8 @@ class Bench:
                 return int(rate.median / 2)
         raise CellError("there is no rate to halve: echo-20-d1 has not been measured")
 
-    def measure_one(self, number, work, peer):
-        cell = {"work": work.name, "peer": peer, "round": number}
+    def measure_one(self, number, work, turn, peer):
+        cell = {"work": work.name, "peer": peer, "round": number, "turn": turn}
         try:
             rate = self.half_load() if work.is_half_load else None
             cell["result"] = measure(self.rig, work, peer, rate)
@@ -109,9 +117,8 @@ class Bench:
 
     def run(self):
         for number in range(self.options.rounds):
-            for work, peers in self.plan:
-                for peer in rotated(peers, number):
-                    self.measure_one(number, work, peer)
+            for work, turn, peer in self.round(number):
+                self.measure_one(number, work, turn, peer)
             report.save(self.raw, self.options.out)  # whatever becomes of the next round
 
 

@@ -27,7 +27,7 @@ class Range:
 
 
 class Results:
-    """The raw data of a run: `cells` is a list of {work, peer, round, result or error}."""
+    """The raw data of a run: `cells` is a list of {work, peer, round, turn, result or error}."""
 
     def __init__(self, raw):
         self.raw = raw
@@ -50,7 +50,8 @@ class Results:
                 if cell["work"] == work.name and "error" in cell and cell["peer"] not in good}
 
     def by_round(self, work, peer, read):
-        return {cell["round"]: read(cell["result"]) for cell in self.cells
+        """What `read` finds in each result, by its round, and its turn where a round has several."""
+        return {(cell["round"], cell["turn"]): read(cell["result"]) for cell in self.cells
                 if cell["work"] == work.name and cell["peer"] == peer and "result" in cell}
 
     def value(self, work, peer):

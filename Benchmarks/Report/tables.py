@@ -82,6 +82,9 @@ def full(results, plot_names):
              "that came back (deliveries, handshakes). Each figure is the median of the rounds, with the least and the "
              "most; a ratio is that of the same round's two figures. "
              f"≈ marks a ratio whose rounds differ by more than {NOISY_SPREAD:.0%}: this machine cannot tell.\n\n")
+    scheduling = ("run before all else (`SCHED_FIFO`)" if results.raw["is_real_time"] else
+                  "wait for their CPUs as all else does (nothing else was allowed), mostly for milliseconds")
+    text += f"While latency is measured, server and generator {scheduling}.\n\n"
     for name, words in plot_names:
         text += f"![{words}]({name})\n\n"
     for work in results.works():

@@ -34,11 +34,11 @@ def result(cpu, others=0.01):
 
 def made_up(rounds=3, works=WORKS, spread=0.01, others=0.01):
     """Every work with each of its servers, the n-th of which costs n times as much."""
-    cells = [{"work": work.name, "peer": peer, "round": number,
+    cells = [{"work": work.name, "peer": peer, "round": number, "turn": 0,
               "result": result(1000 * (n + 1) * (1 + spread * number), others)}
              for number in range(rounds) for work in works for n, peer in enumerate(work.peers)
              if peer != "hummingbird"]
-    return {"machine": MACHINE, "rounds": rounds, "seconds": 1.0, "cells": cells,
+    return {"machine": MACHINE, "is_real_time": True, "rounds": rounds, "seconds": 1.0, "cells": cells,
             "versions": {peer: "1.0" for peer in TITLES if peer != "hummingbird"},
             "skipped": {"hummingbird": "does not resolve"}}
 
@@ -54,7 +54,8 @@ class Statistics(unittest.TestCase):
         raw = made_up(rounds=0)
         for number, (ours, theirs) in enumerate([(10, 20), (40, 80), (9, 12)]):
             for peer, cpu in (("apus", ours), ("uwebsockets", theirs)):
-                raw["cells"].append({"work": "echo-20-d1", "peer": peer, "round": number, "result": result(cpu)})
+                raw["cells"].append({"work": "echo-20-d1", "peer": peer, "round": 0, "turn": number,
+                                     "result": result(cpu)})
         work = WORKS[0]
         self.assertEqual(Results(raw).ratio(work, "apus", "uwebsockets"), Range(0.5, 0.5, 0.75))
         self.assertIsNone(Results(raw).ratio(work, "apus", "beast"))
@@ -66,6 +67,12 @@ class Statistics(unittest.TestCase):
     def test_servers_take_turns(self):
         self.assertEqual([rotated(["a", "b", "c"], n) for n in range(4)],
                          [["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"], ["a", "b", "c"]])
+
+    def test_some_have_more_turns_than_others(self):
+        work = next(work for work in WORKS if work.turns > 1)
+        self.assertEqual(work.peers_of(0), list(work.peers))
+        self.assertEqual(work.peers_of(1), [peer for peer in work.peers if peer in work.often])
+        self.assertTrue(set(work.often) < set(work.peers))
 
     def test_words(self):
         self.assertEqual([show_time(value) for value in (999, 1000, 12345, 1.5e6)],
@@ -120,7 +127,8 @@ class Reports(unittest.TestCase):
     def test_a_server_that_fails_has_its_line(self):
         raw = made_up(works=WORKS[:1])
         raw["cells"] = [cell for cell in raw["cells"] if cell["peer"] != "beast"]
-        raw["cells"].append({"work": WORKS[0].name, "peer": "beast", "round": 0, "error": "message 3: it lied"})
+        raw["cells"].append({"work": WORKS[0].name, "peer": "beast", "round": 0, "turn": 0,
+                             "error": "message 3: it lied"})
         self.assertIn("| Boost.Beast | failed: message 3: it lied |", self.write(raw)["bench.md"])
 
     def test_noise_is_told(self):

@@ -56,8 +56,15 @@ class Work:
     is_tls: bool = False
     is_half_load: bool = False
     is_pinned: bool = True  # the server on one CPU, the generator on the other; else both may use all
+    is_real_time: bool = False  # where that is allowed: or the scheduler's milliseconds are all that is seen
+    turns: int = 1  # in each round, for `often`; the others have one
+    often: tuple = ()
     is_headline: bool = True  # has a row in the README
     series: str = ""  # a family of works that one plot joins
+
+    def peers_of(self, turn):
+        """The servers that are measured in this turn of a round."""
+        return [peer for peer in self.peers if turn == 0 or peer in self.often]
 
     @property
     def is_idle(self):
@@ -117,7 +124,7 @@ WORKS = (
          series="memory"),
     idle("idle-tls", "memory of an idle TLS connection", WITH_TLS, 1500, is_tls=True),
     echo("half-load", "p99.9 of the latency at half of uWebSockets' load", WITHOUT_STALLS,
-         value="latency", is_half_load=True),
+         value="latency", is_half_load=True, is_real_time=True, turns=8, often=(*APUS, "uwebsockets", "raw")),
     echo("loops-1", "echo, 20 B, 16 in flight, one loop, both CPUs", (*APUS, "gorilla"), depth=16, is_pinned=False,
          server=("--threads", "1"), is_headline=False),
     echo("loops-2", "echo, 20 B, 16 in flight, two loops, both CPUs", (*APUS, "gorilla"), depth=16, is_pinned=False,
