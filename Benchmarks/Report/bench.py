@@ -5,6 +5,7 @@ import argparse
 import json
 import pathlib
 import signal
+import subprocess
 import sys
 import time
 
@@ -109,7 +110,7 @@ class Bench:
             cell["result"] = measure(self.rig, work, peer, rate)
             server = cell["result"]["server"]
             words = report.brief(work, cell["result"]) + (f", others {cell['result']['others']:.0%}" if server else "")
-        except (CellError, OSError) as error:
+        except (CellError, OSError, subprocess.SubprocessError) as error:
             cell["error"] = str(error).splitlines()[0] if str(error) else repr(error)
             words = f"FAILED: {cell['error']}"
         self.raw["cells"].append(cell)

@@ -14,13 +14,11 @@ import threading
 import time
 
 from machine import busy_seconds
-from works import frame_sizes, server_options
+from works import REAL_TIME_SECONDS, REAL_TIME_WARMUP, frame_sizes, server_options
 
 READY = re.compile(r"listening on (\d+)")
 START_SECONDS = 20
 KEPT_POINTS = 120
-# A second after real-time processes began, Linux lets others run for 50 ms, which would be all that is seen.
-REAL_TIME_SECONDS, REAL_TIME_WARMUP = 0.6, 0.2
 
 
 class CellError(Exception):

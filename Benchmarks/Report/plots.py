@@ -168,9 +168,9 @@ def memory(results):
 
 
 def curve_of(results, work, peer):
-    """The curve of the round whose p99.9 is the median."""
-    rounds = results.by_round(work, peer, lambda result: result["latency_ns"])
-    ordered = sorted(rounds.values(), key=lambda latency: latency["p99.9"])
+    """The curve of the turn whose p99.9 is the median."""
+    turns = results.by_turn(work, peer, lambda result: result["latency_ns"])
+    ordered = sorted(turns.values(), key=lambda latency: latency["p99.9"])
     return ordered[(len(ordered) - 1) // 2]["curve"]
 
 

@@ -49,10 +49,14 @@ class Results:
         return {cell["peer"]: cell["error"] for cell in self.cells
                 if cell["work"] == work.name and "error" in cell and cell["peer"] not in good}
 
-    def by_round(self, work, peer, read):
-        """What `read` finds in each result, by its round, and its turn where a round has several."""
-        return {(cell["round"], cell["turn"]): read(cell["result"]) for cell in self.cells
+    def by_turn(self, work, peer, read):
+        """{(round, turn): what `read` finds in that result}."""
+        return {(cell["round"], cell.get("turn", 0)): read(cell["result"]) for cell in self.cells
                 if cell["work"] == work.name and cell["peer"] == peer and "result" in cell}
+
+    def by_round(self, work, peer, read):
+        """{round: what `read` finds in its result, or the median where a round has several turns}."""
+        return medians_by_round(self.by_turn(work, peer, read))
 
     def value(self, work, peer):
         return Range.of(list(self.by_round(work, peer, lambda result: value_of(work, result)).values()))
@@ -62,10 +66,11 @@ class Results:
         return Range.of(list(self.by_round(work, peer, read).values()))
 
     def ratio(self, work, peer, base):
-        """A server's value as multiple of another's in the same round."""
-        ours = self.by_round(work, peer, lambda result: value_of(work, result))
-        theirs = self.by_round(work, base, lambda result: value_of(work, result))
-        return Range.of([ours[number] / theirs[number] for number in ours if theirs.get(number, 0) > 0])
+        """A server's value as multiple of another's in the same turn, by round."""
+        ours = self.by_turn(work, peer, lambda result: value_of(work, result))
+        theirs = self.by_turn(work, base, lambda result: value_of(work, result))
+        ratios = {when: ours[when] / theirs[when] for when in ours if theirs.get(when, 0) > 0}
+        return Range.of(list(medians_by_round(ratios).values()))
 
     def noise(self):
         """Returns the share of measurements that others disturbed, and the median share of CPU they took."""
@@ -73,6 +78,13 @@ class Results:
         if not others:
             return 0, 0
         return sum(share > NOISY_OTHERS for share in others) / len(others), statistics.median(others)
+
+
+def medians_by_round(by_turn):
+    rounds = {}
+    for (number, _), value in by_turn.items():
+        rounds.setdefault(number, []).append(value)
+    return {number: statistics.median(values) for number, values in rounds.items()}
 
 
 def value_of(work, result):

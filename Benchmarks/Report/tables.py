@@ -1,7 +1,7 @@
 """The report's tables, in Markdown."""
 
 from results import NOISY_OTHERS, NOISY_SPREAD, digits, show, show_time
-from works import TITLES
+from works import REAL_TIME_SECONDS, TITLES, WORKS
 
 COLUMNS = ("apus-borrowed", "apus", "apus-core", "uwebsockets", "nio-handler", "nio-async", "raw")
 # What others are compared with, where it takes part.
@@ -82,9 +82,11 @@ def full(results, plot_names):
              "that came back (deliveries, handshakes). Each figure is the median of the rounds, with the least and the "
              "most; a ratio is that of the same round's two figures. "
              f"≈ marks a ratio whose rounds differ by more than {NOISY_SPREAD:.0%}: this machine cannot tell.\n\n")
-    scheduling = ("run before all else (`SCHED_FIFO`)" if results.raw["is_real_time"] else
+    scheduling = ("run before all else (`SCHED_FIFO`)" if results.raw.get("is_real_time") else
                   "wait for their CPUs as all else does (nothing else was allowed), mostly for milliseconds")
-    text += f"While latency is measured, server and generator {scheduling}.\n\n"
+    often = ", ".join(TITLES[peer] for peer in next(work for work in WORKS if work.is_half_load).often)
+    text += (f"While latency is measured, server and generator {scheduling}, and for {REAL_TIME_SECONDS} s at most; "
+             f"{often} have several turns in each round, whose median counts.\n\n")
     for name, words in plot_names:
         text += f"![{words}]({name})\n\n"
     for work in results.works():

@@ -54,11 +54,20 @@ class Statistics(unittest.TestCase):
         raw = made_up(rounds=0)
         for number, (ours, theirs) in enumerate([(10, 20), (40, 80), (9, 12)]):
             for peer, cpu in (("apus", ours), ("uwebsockets", theirs)):
-                raw["cells"].append({"work": "echo-20-d1", "peer": peer, "round": 0, "turn": number,
-                                     "result": result(cpu)})
+                raw["cells"].append({"work": "echo-20-d1", "peer": peer, "round": number, "result": result(cpu)})
         work = WORKS[0]
         self.assertEqual(Results(raw).ratio(work, "apus", "uwebsockets"), Range(0.5, 0.5, 0.75))
         self.assertIsNone(Results(raw).ratio(work, "apus", "beast"))
+
+    def test_turns_of_a_round_are_one_figure(self):
+        raw = made_up(rounds=0)
+        for number, turn, ours, theirs in [(0, 0, 10, 20), (0, 1, 90, 90), (0, 2, 30, 20), (1, 0, 40, 20)]:
+            for peer, cpu in (("apus", ours), ("uwebsockets", theirs)):
+                raw["cells"].append({"work": "half-load", "peer": peer, "round": number, "turn": turn,
+                                     "result": result(cpu)})
+        work, results = next(work for work in WORKS if work.is_half_load), Results(raw)
+        self.assertEqual(results.value(work, "apus"), Range(350, 300, 400))
+        self.assertEqual(results.ratio(work, "apus", "uwebsockets"), Range(1.5, 1, 2))
 
     def test_the_cheapest_comes_first(self):
         work = WORKS[0]

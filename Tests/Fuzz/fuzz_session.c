@@ -172,7 +172,7 @@ static void check_event(run *run, apus_event *event, bool was_open)
 static uint8_t *place_bytes(run *run, const uint8_t *data, size_t len, bool *is_owned)
 {
     size_t room = 0;
-    uint8_t *place = run->random == 0 ? NULL : apus_session_room(&run->session, &room);
+    uint8_t *place = run->random == 0 ? NULL : apus_session_find_place(&run->session, &room);
     *is_owned = place == NULL || room < len;
     if (*is_owned)
         return copy_of(data, len);
@@ -200,10 +200,17 @@ static void receive(run *run, const uint8_t *data, size_t len)
         free(copy);
 }
 
+/* Mostly a few bytes, which cut everything, and now and then enough for a whole message of 16 bits of length. */
+static size_t random_piece(run *run)
+{
+    size_t most = next_random(run) % 4 == 0 ? 700 : 24;
+    return 1 + next_random(run) % most;
+}
+
 static void receive_in_pieces(run *run, const uint8_t *data, size_t len)
 {
     while (len != 0) {
-        size_t piece = run->is_bytewise ? 1 : run->random == 0 ? len : 1 + next_random(run) % 24;
+        size_t piece = run->is_bytewise ? 1 : run->random == 0 ? len : random_piece(run);
         piece = piece < len ? piece : len;
         receive(run, data, piece);
         data += piece;

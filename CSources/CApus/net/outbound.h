@@ -30,7 +30,7 @@ typedef struct apus_outbound {
     apus_segment inline_segments[APUS_OUTBOUND_INLINE];
 } apus_outbound;
 
-/* It must stay where it is from then on. */
+/* Makes an empty queue, which must stay where it is from then on. */
 void apus__outbound_init(apus_outbound *outbound);
 
 /* Drops everything. */

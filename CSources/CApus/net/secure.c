@@ -1,6 +1,6 @@
-/* Records are decrypted from the loop's buffer of ciphertext into its one read buffer, and encrypted into a buffer of
- * the loop's from which they are sent at once. What a stream queues is plaintext, so that a broadcast stays one shared
- * buffer until it leaves; only what the socket refuses of a few records is kept as ciphertext. */
+/* Records are decrypted from the loop's buffer of ciphertext to where the stream reads to, and encrypted into a buffer
+ * of the loop's from which they are sent at once. What a stream queues is plaintext, so that a broadcast stays one
+ * shared buffer until it leaves; only what the socket refuses of a few records is kept as ciphertext. */
 #include "net/secure.h"
 
 #include <string.h>
@@ -138,7 +138,7 @@ void apus__secure_receive(apus_stream *stream, size_t count)
     apus_tls_input input = {.data = loop->secure->received, .len = count};
     while (true) {
         size_t size;
-        uint8_t *place = apus__stream_destination(stream, &size);
+        uint8_t *place = apus__stream_find_place(stream, &size);
         ptrdiff_t len = apus_tls_receive(secure->tls, &input, place, size, &loop->secure->output);
         push(stream);
         note_open(stream);

@@ -46,9 +46,9 @@ static inline size_t receive(apus_stream *stream, uint8_t *place, size_t size)
     return note_received(stream, count);
 }
 
-uint8_t *apus__stream_destination(apus_stream *stream, size_t *size)
+uint8_t *apus__stream_find_place(apus_stream *stream, size_t *size)
 {
-    uint8_t *place = stream->has_destination ? stream->callbacks->destination(stream, size) : NULL;
+    uint8_t *place = stream->has_place ? stream->callbacks->find_place(stream, size) : NULL;
     if (place == NULL) {
         *size = APUS_READ_BUFFER_SIZE;
         place = stream->loop->read_buffer;
@@ -84,7 +84,7 @@ static inline void deliver(apus_stream *stream, uint8_t *data, size_t count)
 static APUS_NOINLINE void read_pipe(apus_stream *stream)
 {
     size_t size;
-    uint8_t *place = apus__stream_destination(stream, &size);
+    uint8_t *place = apus__stream_find_place(stream, &size);
     deliver(stream, place, note_received(stream, apus__pipe_receive(stream->pipe, place, size)));
 }
 
@@ -92,7 +92,7 @@ static APUS_NOINLINE void read_pipe(apus_stream *stream)
 static APUS_NOINLINE void read_large(apus_stream *stream)
 {
     size_t size;
-    uint8_t *place = apus__stream_destination(stream, &size);
+    uint8_t *place = apus__stream_find_place(stream, &size);
     deliver(stream, place, receive(stream, place, size));
 }
 
@@ -104,7 +104,7 @@ static inline void read_plain(apus_stream *stream)
 
 static void read_once(apus_stream *stream)
 {
-    if (APUS_LIKELY(stream->is_plain && !stream->has_destination))
+    if (APUS_LIKELY(stream->is_plain && !stream->has_place))
         read_plain(stream);
     else if (stream->is_plain)
         read_large(stream);
@@ -151,7 +151,7 @@ static void init(apus_stream *stream, apus_loop *loop, const apus_stream_callbac
     stream->is_waiting_to_write = false;
     stream->is_finishing = false;
     stream->is_finished = false;
-    stream->has_destination = false;
+    stream->has_place = false;
     apus_queue_init(&stream->dirty);
     apus__outbound_init(&stream->outbound);
 }

@@ -1,5 +1,5 @@
-/* Bytes both ways over a connected socket, or a pipe in memory, on a loop: read into the loop's buffer, written through
- * its cork. */
+/* Bytes both ways over a connected socket, or a pipe in memory, on a loop: read into the loop's buffer, or where the
+ * owner keeps them, and written through the loop's cork. */
 #ifndef APUS_STREAM_H
 #define APUS_STREAM_H
 
@@ -21,8 +21,8 @@
 
 typedef struct apus_stream_callbacks {
     /* Where the next bytes are to be read to, and how many at most; NULL: to the loop's buffer. Asked only while
-     * `has_destination` is set. */
-    uint8_t *(*destination)(apus_stream *stream, size_t *size);
+     * `has_place` is set. */
+    uint8_t *(*find_place)(apus_stream *stream, size_t *size);
     /* `len` bytes came; they may be changed, and are gone when the call returns. What is sent meanwhile leaves in one
      * system call afterwards. */
     void (*on_read)(apus_stream *stream, uint8_t *data, size_t len);
@@ -51,7 +51,7 @@ struct apus_stream {
     bool is_waiting_to_write;
     bool is_finishing; /* the sending direction ends once all is sent */
     bool is_finished;
-    bool has_destination; /* changed by the owner */
+    bool has_place; /* changed by the owner */
     apus_queue dirty;
     apus_outbound outbound;
     union {
@@ -120,10 +120,12 @@ void apus__stream_fail(apus_stream *stream, int error);
 /* Ends the sending direction once all is sent (TCP's FIN). */
 void apus__stream_finish(apus_stream *stream);
 
-/* For TLS (secure.c): where the next plaintext is to be read to, at most `*size` bytes; sends pieces as they are, and
- * returns how many bytes left, 0 also where the socket is full or the stream failed; asks for writability while
- * ciphertext is pending; sees to it that the stream is flushed; drops all that waits. */
-uint8_t *apus__stream_destination(apus_stream *stream, size_t *size);
+/* Where the next bytes, of TLS the next plaintext, are to be read to, and how many at most. */
+uint8_t *apus__stream_find_place(apus_stream *stream, size_t *size);
+
+/* For TLS (secure.c): sends pieces as they are, and returns how many bytes left, 0 also where the socket is full or the
+ * stream failed; asks for writability while ciphertext is pending; sees to it that the stream is flushed; drops all
+ * that waits. */
 size_t apus__stream_transmit(apus_stream *stream, struct iovec *pieces, int count);
 void apus__stream_await_writability(apus_stream *stream);
 void apus__stream_mark_dirty(apus_stream *stream);

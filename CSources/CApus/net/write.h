@@ -12,13 +12,13 @@ static inline bool apus__stream_owns_cork(const apus_stream *stream)
 /* Empties the cork: to the transport, or behind what is queued already. */
 void apus__stream_uncork(apus_stream *stream);
 
-/* Gives the cork to this stream. */
+/* Gives the cork to this stream; but not to one that has failed, where what is sent would be taken, and lost. */
 static inline void apus__stream_cork(apus_stream *stream)
 {
     apus_loop *loop = stream->loop;
     if (APUS_UNLIKELY(loop->corked != NULL && loop->corked != stream))
         apus__stream_uncork(loop->corked);
-    loop->corked = stream;
+    loop->corked = stream->error == 0 ? stream : NULL;
 }
 
 /* Takes the cork from the stream, if it has it, with what stands in it. */

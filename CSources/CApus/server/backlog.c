@@ -5,11 +5,6 @@
 
 #include "apus/alloc.h"
 
-#define MASK_BIT 0x80
-#define LENGTH_BITS 0x7F
-#define LENGTH_16 126
-#define LENGTH_64 127
-
 /* The queue, made where there is none yet; NULL when memory is out. */
 static apus_outbound *begin(apus_outbound **queue)
 {
@@ -98,9 +93,9 @@ static size_t first_frame_size(apus_outbound *backlog)
 {
     uint8_t header[APUS_FRAME_HEADER_SIZE] = {0};
     apus__outbound_read(backlog, header, sizeof header);
-    size_t masking_key_size = (header[1] & MASK_BIT) != 0 ? sizeof(apus_masking_key) : 0;
-    uint64_t payload_len = header[1] & LENGTH_BITS;
-    size_t length_size = payload_len < LENGTH_16 ? 0 : payload_len == LENGTH_16 ? 2 : 8;
+    size_t masking_key_size = (header[1] & APUS_FRAME_MASK) != 0 ? sizeof(apus_masking_key) : 0;
+    uint64_t payload_len = header[1] & APUS_FRAME_LENGTH;
+    size_t length_size = payload_len < APUS_FRAME_LENGTH_16 ? 0 : payload_len == APUS_FRAME_LENGTH_16 ? 2 : 8;
     if (length_size != 0) {
         payload_len = 0;
         for (size_t i = 0; i < length_size; i++)

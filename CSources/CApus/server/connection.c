@@ -186,9 +186,9 @@ static void on_timer(apus_timer *timer)
     }
 }
 
-static uint8_t *destination(apus_stream *stream, size_t *size)
+static uint8_t *find_place(apus_stream *stream, size_t *size)
 {
-    return apus__connection_destination(connection_of(stream), size);
+    return apus__connection_find_place(connection_of(stream), size);
 }
 
 static void on_read(apus_stream *stream, uint8_t *data, size_t len)
@@ -283,7 +283,7 @@ static void on_close(apus_stream *stream)
 }
 
 static const apus_stream_callbacks stream_callbacks = {
-    .destination = destination,
+    .find_place = find_place,
     .on_read = on_read,
     .on_end = on_end,
     .on_fail = on_fail,
@@ -306,7 +306,7 @@ apus_connection *apus__connection_new(apus_endpoint *endpoint)
     if (connection == NULL)
         return NULL;
     connection->endpoint = endpoint;
-    connection->small_end = endpoint->config->session.role == APUS_ROLE_SERVER ? APUS_CONTROL_PAYLOAD_SIZE + 1 : 0;
+    connection->small_end = endpoint->config->session.role == APUS_ROLE_SERVER ? APUS__SMALL_END : 0;
     apus_session_init(&connection->session, &endpoint->config->session);
     return connection;
 }

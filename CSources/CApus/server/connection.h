@@ -12,6 +12,9 @@
 typedef struct apus_subscription apus_subscription;
 typedef struct apus_opening apus_opening;
 
+/* A connection's `small_end` where nothing stands in the way of small frames (RFC 6455 §5.2). */
+#define APUS__SMALL_END (APUS_CONTROL_PAYLOAD_SIZE + 1)
+
 /* HEAD --head--> REQUEST --accept--> OPEN --closed--> ENDING --> GONE
  *  ^                |                 ^                 ^
  *  +---keep-alive---+--------------last answer----------+        any --abort, end of stream--> GONE
@@ -141,7 +144,7 @@ void apus__opening_end(apus_connection *connection, int error);
 void apus__connection_receive(apus_connection *connection, uint8_t *data, size_t len);
 
 /* Where the next bytes may be read to in place of the loop's buffer, for a large message (receive.c). */
-uint8_t *apus__connection_destination(apus_connection *connection, size_t *size);
+uint8_t *apus__connection_find_place(apus_connection *connection, size_t *size);
 
 /* Looks on at what was read and set aside, as far as there is room for messages; one that closes has no use for them.
  */

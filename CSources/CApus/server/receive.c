@@ -1,4 +1,4 @@
-/* Incoming messages: given out as they are demanded, in place while their bytes stand in the read buffer, and kept
+/* Incoming messages: given out as they are demanded, in place while their bytes stand where they were read to, and kept
  * aside where nobody takes them. Pings and closes are answered in any case. */
 #include "server/connection.h"
 
@@ -102,11 +102,11 @@ static inline bool take_small(apus_connection *connection, apus_incoming *out)
     return true;
 }
 
-uint8_t *apus__connection_destination(apus_connection *connection, size_t *size)
+uint8_t *apus__connection_find_place(apus_connection *connection, size_t *size)
 {
     if (connection->phase != PHASE_OPEN || connection->rest != NULL)
         return NULL;
-    uint8_t *place = apus_session_room(&connection->session, size);
+    uint8_t *place = apus_session_find_place(&connection->session, size);
     if (place == NULL || *size < LEAST_IN_PLACE)
         return NULL;
     if (*size > MOST_IN_PLACE)
@@ -123,7 +123,7 @@ static APUS_NOINLINE bool parse_next(apus_connection *connection, apus_incoming 
         connection->input += taken;
         connection->input_len -= taken;
         size_t size;
-        connection->stream.has_destination = apus__connection_destination(connection, &size) != NULL;
+        connection->stream.has_place = apus__connection_find_place(connection, &size) != NULL;
         if (event.kind == APUS_EVENT_MESSAGE) {
             APUS_COUNT(connection->endpoint->statistics.messages_received, 1);
             *out = (apus_incoming){.opcode = event.opcode, .data = event.data, .len = event.len};

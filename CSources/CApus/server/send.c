@@ -12,11 +12,6 @@
 #define SMALL_HEADER_SIZE 2
 #define MEDIUM_HEADER_SIZE 4
 
-/* `small_end` where nothing stands in the way of small frames. */
-#define SMALL_END (APUS_CONTROL_PAYLOAD_SIZE + 1)
-
-#define FIN_BIT 0x80
-
 /* How much of a large message a client masks at a time. */
 #define MASKED_CHUNK_SIZE ((size_t)16 * 1024)
 
@@ -191,7 +186,7 @@ static int send_one(apus_connection *connection, apus_opcode opcode, const uint8
  * go another way. */
 static inline bool send_medium(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len)
 {
-    if (len < SMALL_END || len > UINT16_MAX || connection->small_end != SMALL_END ||
+    if (len < APUS__SMALL_END || len > UINT16_MAX || connection->small_end != APUS__SMALL_END ||
         connection->session.compression != NULL || !may_send(connection))
         return false;
     uint8_t *frame = apus__stream_claim(&connection->stream, MEDIUM_HEADER_SIZE + len);
@@ -243,7 +238,7 @@ int apus_connection_send(apus_connection *connection, apus_opcode opcode, const 
         frame = apus__stream_claim(&connection->stream, SMALL_HEADER_SIZE + len);
     if (APUS_UNLIKELY(frame == NULL))
         return send_any(connection, opcode, data, len);
-    frame[0] = (uint8_t)(FIN_BIT | opcode);
+    frame[0] = (uint8_t)(APUS_FRAME_FIN | opcode);
     frame[1] = (uint8_t)len;
     apus_copy_small(frame + SMALL_HEADER_SIZE, data, len);
     APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);

@@ -265,7 +265,7 @@ static size_t receive_header(apus_session *session, uint8_t *data, size_t len, a
     return (size_t)size + begin_frame(session, &frame, data + size, len - (size_t)size, out);
 }
 
-/* Anything but the usual case: frames that are cut, fragmented, large or control, and errors. */
+/* Anything but the usual case: frames that are cut, fragmented, large or control, and errors. `out` is empty. */
 static APUS_NOINLINE size_t receive_any(apus_session *session, uint8_t *data, size_t len, apus_event *out)
 {
     apus_session_forget_message(session);
@@ -290,23 +290,22 @@ static APUS_NOINLINE size_t receive_any(apus_session *session, uint8_t *data, si
     return taken;
 }
 
-/* The short way for a message with 16 bits of length, whole in one frame and one read, where the short way is open.
- * Returns how many bytes were taken, 0 where they are anything else. */
+/* The short way for a message with 16 bits of length, whole in one frame and one read, where the short way is open: the
+ * general one takes 200 instructions more. Returns how many bytes were taken, 0 where they are anything else. */
 static inline size_t receive_medium(apus_session *session, uint8_t *data, size_t len, apus_event *out)
 {
-    enum { HEADER_SIZE = 8, MASK_BIT = 0x80, FIN_BIT = 0x80, LENGTH_16 = 126 };
-    if (session->small_end == 0 || len < HEADER_SIZE || data[1] != (MASK_BIT | LENGTH_16))
+    enum { HEADER_SIZE = 8 };
+    if (session->small_end == 0 || len < HEADER_SIZE || data[1] != (APUS_FRAME_MASK | APUS_FRAME_LENGTH_16))
         return 0;
-    apus_frame frame = {.payload_len = (uint64_t)data[2] << 8 | data[3], .opcode = data[0] ^ FIN_BIT, .fin = true};
+    apus_frame frame = {
+        .payload_len = (uint64_t)data[2] << 8 | data[3], .opcode = data[0] ^ APUS_FRAME_FIN, .fin = true};
     if (frame.opcode != APUS_OPCODE_BINARY && frame.opcode != APUS_OPCODE_TEXT)
         return 0;
-    if (frame.payload_len < LENGTH_16 || frame.payload_len > len - HEADER_SIZE ||
+    if (frame.payload_len < APUS_FRAME_LENGTH_16 || frame.payload_len > len - HEADER_SIZE ||
         frame.payload_len > session->config->limits.size)
         return 0;
     memcpy(&frame.masking_key, data + 4, sizeof frame.masking_key);
     receive_whole(session, &frame, data + HEADER_SIZE, out);
-    if (APUS_UNLIKELY(out->kind != APUS_EVENT_MESSAGE))
-        update_small_end(session);
     return HEADER_SIZE + (size_t)frame.payload_len;
 }
 
@@ -328,10 +327,11 @@ size_t apus_session_receive(apus_session *session, uint8_t *data, size_t len, ap
     return taken;
 }
 
-uint8_t *apus_session_room(const apus_session *session, size_t *size)
+uint8_t *apus_session_find_place(const apus_session *session, size_t *size)
 {
     const apus_message *message = &session->message;
-    if (session->phase != PHASE_DATA || message->is_compressed || message->is_in_parts)
+    bool is_kept = session->phase == PHASE_DATA && session->state != APUS_STATE_CLOSED;
+    if (!is_kept || message->is_compressed || message->is_in_parts)
         return NULL;
     size_t room = message->payload.capacity - message->payload.len;
     *size = session->remaining < room ? (size_t)session->remaining : room;

@@ -116,13 +116,13 @@ final class SessionUnderTest {
         } while taken < input.count
     }
 
-    /// Where the next bytes will be kept, and how many there is room for. `apus_session_room`
+    /// Where the next bytes will be kept, and how many there is room for. `apus_session_find_place`
     var room: (place: UnsafeMutablePointer<UInt8>, size: Int)? {
         var size = 0
-        return apus_session_room(session, &size).map { ($0, size) }
+        return apus_session_find_place(session, &size).map { ($0, size) }
     }
 
-    /// The same as ``receive(_:)``, but what the session has a place for is read to there. `apus_session_room`
+    /// The same as ``receive(_:)``, but what the session has a place for is read to there. `apus_session_find_place`
     func receiveInPlace(_ input: some Collection<UInt8>) {
         guard let (place, size) = room else { return receive(input) }
         let count = min(size, input.count)

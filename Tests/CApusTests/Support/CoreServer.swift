@@ -130,6 +130,19 @@ final class CoreServer: @unchecked Sendable {
         return state.withLock { $0.statistics }
     }
 
+    /// What has been counted so far.
+    func counted() -> apus_statistics {
+        let sums = Box<apus_statistics>()
+        run {
+            var sum = apus_statistics()
+            if let listener = self.state.withLock({ $0.listener }) {
+                apus_listener_add_statistics(listener.pointer, &sum)
+            }
+            sums.put(sum)
+        }
+        return sums.take() ?? apus_statistics()
+    }
+
     /// Calls `body` on the loop, and waits for it.
     func run(_ body: @escaping @Sendable () -> Void) {
         let isDone = Blocker()

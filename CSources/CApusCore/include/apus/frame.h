@@ -18,8 +18,15 @@ APUS_ASSUME_NONNULL_BEGIN
 /* Bytes of the longest payload of a control frame (§5.5). */
 #define APUS_CONTROL_PAYLOAD_SIZE 125
 
-/* The bit of a header's first byte that says that the message is compressed (RFC 7692 §6). */
+/* Of a header's first byte: the frame is its message's last; the message is compressed (RFC 7692 §6). */
+#define APUS_FRAME_FIN 0x80
 #define APUS_FRAME_RSV1 0x40
+
+/* Of its second: the payload is masked; the length, or one of two values that say that 16 or 64 bits of it follow. */
+#define APUS_FRAME_MASK 0x80
+#define APUS_FRAME_LENGTH 0x7F
+#define APUS_FRAME_LENGTH_16 126
+#define APUS_FRAME_LENGTH_64 127
 
 typedef enum apus_opcode {
     APUS_OPCODE_CONTINUATION = 0x0,

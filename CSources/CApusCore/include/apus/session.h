@@ -113,18 +113,18 @@ size_t apus_session_receive(apus_session *session, uint8_t *data, size_t len, ap
 static inline size_t apus_session_take_small(const apus_session *session, uint8_t *data, size_t len,
                                              apus_opcode *opcode, size_t *payload_len)
 {
-    enum { HEADER_SIZE = 6, MASK_BIT = 0x80, FIN_BIT = 0x80 };
+    enum { HEADER_SIZE = 6 };
     if (APUS_UNLIKELY(len < HEADER_SIZE))
         return 0;
-    size_t size = (size_t)data[1] - MASK_BIT; /* without the bit: too large */
+    size_t size = (size_t)data[1] - APUS_FRAME_MASK; /* without the bit: too large */
     if (APUS_UNLIKELY(size >= session->small_end || size > len - HEADER_SIZE))
         return 0;
     apus_masking_key key;
     memcpy(&key, data + 2, sizeof key);
-    if (data[0] == (FIN_BIT | APUS_OPCODE_BINARY)) {
+    if (data[0] == (APUS_FRAME_FIN | APUS_OPCODE_BINARY)) {
         *opcode = APUS_OPCODE_BINARY;
         apus_mask(data + HEADER_SIZE, data + HEADER_SIZE, size, key);
-    } else if (data[0] == (FIN_BIT | APUS_OPCODE_TEXT)) {
+    } else if (data[0] == (APUS_FRAME_FIN | APUS_OPCODE_TEXT)) {
         *opcode = APUS_OPCODE_TEXT;
         if (APUS_UNLIKELY(!apus_utf8_unmask_small(data + HEADER_SIZE, size, key)))
             return 0;
@@ -137,8 +137,9 @@ static inline size_t apus_session_take_small(const apus_session *session, uint8_
 
 /* Where the bytes that come next are going to be kept, if they are of a message that does not stand in one read, and
  * how many there is room for: the caller may read up to that many to there itself, and gives them, from there, to the
- * next apus_session_receive, which then has nothing to move. NULL where there is no such place. */
-uint8_t *_Nullable apus_session_room(const apus_session *session, size_t *size);
+ * next apus_session_receive, which then has nothing to move. NULL where there is no such place. Any other call to do
+ * with the session may take it away. */
+uint8_t *_Nullable apus_session_find_place(const apus_session *session, size_t *size);
 
 /* Frees the message just delivered, where the session owns it; the next apus_session_receive does so too. */
 void apus_session_forget_message(apus_session *session);
