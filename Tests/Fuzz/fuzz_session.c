@@ -155,6 +155,10 @@ static void check_event(run *run, apus_event *event, bool was_open)
     case APUS_EVENT_PONG:
         require(event->reply_len == 0, "a pong is not answered");
         return;
+    case APUS_EVENT_PART:
+    case APUS_EVENT_LAST_PART:
+        require(false, "no parts are told where none were asked for");
+        return;
     case APUS_EVENT_CLOSE:
         require(is_utf8(event->data, event->len), "a reason is UTF-8");
         write_record(&run->record, &event->code, sizeof event->code);
