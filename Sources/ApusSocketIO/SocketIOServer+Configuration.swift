@@ -9,17 +9,21 @@ extension SocketIOServer {
         public struct Recovery: Hashable, Sendable {
             /// For how long a client may be away.
             public var maxDisconnection: Duration
-            /// Events that are remembered, for all clients of a namespace together, whatever their size.
+            /// Events that are remembered, for all clients of a namespace together.
             public var maxPackets: Int
+            /// Bytes of their texts and attachments, together; past either, the older half is forgotten.
+            public var maxBytes: Int
             /// Whether middlewares, which have admitted the client before, are not asked again.
             public var skipsMiddlewares: Bool
 
-            /// Settings; two minutes, 10,000 events, and no middleware twice.
+            /// Settings; two minutes, 10,000 events, 64 MiB, and no middleware twice.
             public init(
-                maxDisconnection: Duration = .seconds(120), maxPackets: Int = 10_000, skipsMiddlewares: Bool = true
+                maxDisconnection: Duration = .seconds(120), maxPackets: Int = 10_000, maxBytes: Int = 64 << 20,
+                skipsMiddlewares: Bool = true
             ) {
                 self.maxDisconnection = maxDisconnection
                 self.maxPackets = maxPackets
+                self.maxBytes = maxBytes
                 self.skipsMiddlewares = skipsMiddlewares
             }
         }
@@ -103,6 +107,7 @@ extension SocketIOServer {
             for (name, value) in [
                 ("maxPayloadBytes", maxPayloadBytes), ("maxQueuedBytes", maxQueuedBytes),
                 ("maxUnhandledBytes", maxUnhandledBytes), ("recovery.maxPackets", recovery?.maxPackets ?? 1),
+                ("recovery.maxBytes", recovery?.maxBytes ?? 1),
             ] where value < 1 {
                 throw WebSocketError(.invalidConfiguration, "\(name) is \(value); it must be at least 1")
             }

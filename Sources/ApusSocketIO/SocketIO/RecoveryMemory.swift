@@ -13,17 +13,21 @@ struct RecoveryMemory: Sendable {
         let packet: SocketPacket
         let audience: Audience
         let time: Instant
+        let size: Int
     }
 
     private let window: Duration
     private let maxPackets: Int
+    private let maxBytes: Int
     private var lost: [String: Lost] = [:]
     private var sent: [Sent] = []
+    private var bytes = 0
     private var count: UInt64 = 0
 
     init(_ recovery: SocketIOServer.Configuration.Recovery) {
         window = recovery.maxDisconnection
         maxPackets = recovery.maxPackets
+        maxBytes = recovery.maxBytes
     }
 
     /// Remembers an event, and gives it its place as a last argument; one that asks for an acknowledgement cannot be
@@ -34,16 +38,26 @@ struct RecoveryMemory: Sendable {
         let offset = String(count, radix: 36)
         content.append(.string(offset))
         packet.data = .array(content)
-        sent.append(Sent(offset: offset, packet: packet, audience: audience, time: now))
+        let size = content.reduce(0) { $0 + $1.weight }
+        sent.append(Sent(offset: offset, packet: packet, audience: audience, time: now, size: size))
+        bytes += size
         forgetOld(now)
     }
 
     /// Drops what is out of its window, and, many at a time, what is too much.
     private mutating func forgetOld(_ now: Instant) {
         var old = sent.prefix { now - $0.time > window }.count
-        if old < 256, sent.count - old <= maxPackets { return }
-        old = max(old, sent.count - maxPackets / 2)
-        sent.removeFirst(min(old, sent.count))
+        guard old >= 256 || sent.count > maxPackets || bytes > maxBytes else { return }
+        if sent.count - old > maxPackets { old = sent.count - maxPackets / 2 }
+        var left = sent[old...].reduce(0) { $0 + $1.size }
+        if left > maxBytes {
+            while left > maxBytes / 2 {
+                left -= sent[old].size
+                old += 1
+            }
+        }
+        sent.removeFirst(old)
+        bytes = left
     }
 
     mutating func persist(_ session: RecoveredSession, now: Instant = .now) {
@@ -68,5 +82,19 @@ struct RecoveryMemory: Sendable {
         let rooms = recovery.session.rooms.union([recovery.session.id])
         let late = sent.suffix(Int(clamping: count - start)).filter { $0.audience.includes(rooms) }
         return late.map { BroadcastPacket($0.packet) }
+    }
+}
+
+extension JSON {
+    /// About as many bytes as it is kept in.
+    fileprivate var weight: Int {
+        switch self {
+        case .null, .bool: 8
+        case .number(let number): 8 + number.text.utf8.count
+        case .string(let string): 8 + string.utf8.count
+        case .binary(let bytes): 8 + bytes.count
+        case .array(let elements): elements.reduce(8) { $0 + $1.weight }
+        case .object(let object): object.members.reduce(8) { $0 + $1.key.utf8.count + $1.value.weight }
+        }
     }
 }
