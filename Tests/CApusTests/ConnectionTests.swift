@@ -62,11 +62,7 @@ struct ConnectionTests {
 
     @Test func `without demand messages are kept, until they are asked for`() async throws {
         let connections = Box<Connection>()
-        let behaviour = CoreServer.Behaviour(
-            onRequest: { connection, _, _ in
-                connection.accept()
-                connections.put(connection)
-            }, onMessage: { _, _, _ in })
+        let behaviour = CoreServer.Behaviour.withoutDemand(connections)
         let events = try await onServer(behaviour) { server in
             let client = try Client.webSocket(port: server.port)
             try client.send(.text("one"), .text("two"), .text("three"), .text("four"), .text("five"))

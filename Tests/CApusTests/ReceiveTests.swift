@@ -66,11 +66,7 @@ struct ReceiveTests {
 
     @Test func `a large message that reading has stopped within comes once there is room`() async throws {
         let connections = Box<Connection>()
-        let behaviour = CoreServer.Behaviour(
-            onRequest: { connection, _, _ in
-                connection.accept()
-                connections.put(connection)
-            }, onMessage: { _, _, _ in })
+        let behaviour = CoreServer.Behaviour.withoutDemand(connections)
         let (events, statistics) = try await onSocket(behaviour, inboundLimit: 100_000) { server, client in
             let first = Array(Self.large.prefix(150_000))
             let second = Frame.binary(Self.large).bytes

@@ -42,6 +42,15 @@ final class CoreServer: @unchecked Sendable {
         var onDrain: @Sendable (Connection) -> Void = { _ in }
         var onPong: @Sendable (Connection) -> Void = { _ in }
         var onEnd: @Sendable (Connection) -> Void = { _ in }
+
+        /// Accepts upgrades, demands nothing, and gives the connections to a test.
+        static func withoutDemand(_ connections: Box<Connection>) -> Self {
+            Self(
+                onRequest: { connection, _, _ in
+                    connection.accept()
+                    connections.put(connection)
+                }, onMessage: { _, _, _ in })
+        }
     }
 
     let loop: OpaquePointer
