@@ -12,9 +12,11 @@ extension WebSocket {
 
     /// Begins the closing handshake, and waits for nothing; from any thread.
     ///
-    /// - Parameter code: one that may be sent, as in ``close(_:reason:)``.
-    package func beginClosing(_ code: CloseCode = .normalClosure) {
-        onLoop { self.sendClose(code) }
+    /// - Parameters:
+    ///   - code: one that may be sent, as in ``close(_:reason:)``.
+    ///   - reason: at most 123 bytes.
+    package func beginClosing(_ code: CloseCode = .normalClosure, reason: String = "") {
+        onLoop { self.sendClose(code, reason: reason) }
     }
 
     /// Bytes that wait for the peer to take them. On the loop.

@@ -44,9 +44,35 @@ extension SocketIOServer {
         /// Bytes that wait for one client's polls; with more, `emit` waits, and what cannot wait ends the connection.
         /// 1 MiB.
         public var maxQueuedBytes = 1 << 20
-        /// Bytes of one client's events, and of its requests to join namespaces, that nobody has dealt with yet; with
-        /// more, it is not listened to. 256 KiB.
+        /// The maximum size of one client's events and requests to join namespaces that wait to be handled, in bytes of
+        /// memory. Above it the server stops reading from the client, unless an acknowledgement or a pong is due.
+        /// Default: 256 KiB.
         public var maxUnhandledBytes = 256 << 10
+        /// The same while an acknowledgement or a pong is due, which may lie behind the events. Above it the session
+        /// ends with the reason `limit exceeded`. One packet always has room. Default: 8 MiB.
+        public var maxOvertakenBytes = 8 << 20
+        /// The maximum size of a packet with all its attachments, in bytes. A client that exceeds it is disconnected
+        /// with the reason `limit exceeded`. Default: 4 MiB.
+        public var maxPacketBytes = 4 << 20
+        /// The maximum number of attachments of a packet from a client; more end the session likewise. Default: 10.
+        public var maxAttachments = 10
+        /// The maximum size of an event's name from a client, in bytes; a longer one ends the session likewise.
+        /// Default: 256.
+        public var maxEventNameBytes = 256
+        /// The maximum size of a namespace's name from a client, in bytes; a longer one ends the session likewise.
+        /// Default: 256.
+        public var maxNamespaceBytes = 256
+        /// The maximum number of sessions, polling ones included. Further ones are refused with 503. Default: 100,000.
+        public var maxSessions = 100_000
+        /// The maximum number of sessions whose client has not joined a namespace yet. Further ones are refused with
+        /// 503. Default: 10,000.
+        public var maxPendingSessions = 10_000
+        /// The maximum number of namespaces that one client may be in. Further ones are refused with a `connect_error`.
+        /// Default: 100.
+        public var maxNamespacesPerClient = 100
+        /// The maximum number of namespaces that clients may name, see ``SocketIOServer/of(where:)``. Above it those
+        /// without clients are forgotten; where there are none, clients get a `connect_error`. Default: 10,000.
+        public var maxDynamicNamespaces = 10_000
         /// The ways that clients may take; both.
         public var transports: Set<Transport> = Set(Transport.allCases)
         /// Whether a client that polls may go over to a WebSocket; yes.
@@ -86,7 +112,15 @@ extension SocketIOServer {
             engine.cors = cors
             engine.allowRequest = allowRequest
             engine.compressionThreshold = compressionThreshold
+            engine.maxSessions = maxSessions
+            engine.maxPendingSessions = maxPendingSessions
             return engine
+        }
+
+        var packets: PacketLimits {
+            PacketLimits(
+                namespaceBytes: maxNamespaceBytes, eventNameBytes: maxEventNameBytes, attachments: maxAttachments,
+                packetBytes: maxPacketBytes)
         }
 
         func validate(on server: WebSocketServer.Configuration) throws(WebSocketError) {
@@ -106,10 +140,25 @@ extension SocketIOServer {
             }
             for (name, value) in [
                 ("maxPayloadBytes", maxPayloadBytes), ("maxQueuedBytes", maxQueuedBytes),
-                ("maxUnhandledBytes", maxUnhandledBytes), ("recovery.maxPackets", recovery?.maxPackets ?? 1),
+                ("maxUnhandledBytes", maxUnhandledBytes), ("maxNamespaceBytes", maxNamespaceBytes),
+                ("maxEventNameBytes", maxEventNameBytes), ("maxSessions", maxSessions),
+                ("maxPendingSessions", maxPendingSessions), ("maxNamespacesPerClient", maxNamespacesPerClient),
+                ("maxDynamicNamespaces", maxDynamicNamespaces), ("recovery.maxPackets", recovery?.maxPackets ?? 1),
                 ("recovery.maxBytes", recovery?.maxBytes ?? 1),
             ] where value < 1 {
                 throw WebSocketError(.invalidConfiguration, "\(name) is \(value); it must be at least 1")
+            }
+            guard maxOvertakenBytes >= maxUnhandledBytes else {
+                throw WebSocketError(
+                    .invalidConfiguration,
+                    "maxOvertakenBytes is \(maxOvertakenBytes); it must be at least maxUnhandledBytes, "
+                        + "\(maxUnhandledBytes)")
+            }
+            guard maxPacketBytes >= maxPayloadBytes, maxAttachments >= 0 else {
+                throw WebSocketError(
+                    .invalidConfiguration,
+                    "maxPacketBytes is \(maxPacketBytes) and maxAttachments \(maxAttachments); they must be at least "
+                        + "maxPayloadBytes, \(maxPayloadBytes), and 0")
             }
             for (name, value) in [
                 ("pingInterval", pingInterval), ("pingTimeout", pingTimeout), ("upgradeTimeout", upgradeTimeout),

@@ -27,7 +27,7 @@ public final class SocketIOServer: Sendable {
     private let state = Mutex(State())
 
     private struct State: Sendable {
-        var namespaces: [String: Namespace] = [:]
+        var namespaces: [Name: Namespace] = [:]
         var dynamic: [DynamicNamespace] = []
     }
 
@@ -83,13 +83,14 @@ public final class SocketIOServer: Sendable {
 
     /// The namespace of that name, which is made where there is none; `/` in front may be left out.
     public func of(_ name: String) -> Namespace {
-        let name = name.hasPrefix("/") ? name : "/\(name)"
+        let text = name.utf8.first == UInt8(ascii: "/") ? name : "/\(name)"
+        let name = Name(text)
         return state.withLock { state in
             if let namespace = state.namespaces[name] { return namespace }
             for parent in state.dynamic {
-                if let child = parent.children[name] { return child }
+                if let child = parent.child(name) { return child }
             }
-            let namespace = Namespace(name, in: core)
+            let namespace = Namespace(text, in: core)
             state.namespaces[name] = namespace
             return namespace
         }
@@ -105,19 +106,29 @@ public final class SocketIOServer: Sendable {
     /// The namespace `/`.
     public var root: Namespace { of("/") }
 
-    /// The namespace that a client asks for; `nil` where there is none.
-    func namespace(for name: String, _ auth: JSON) async -> Namespace? {
-        let (known, dynamic) = state.withLock { ($0.namespaces[name], $0.dynamic) }
+    /// The namespace that a client asks for.
+    ///
+    /// - Throws: what the client is told where there is none.
+    func namespace(for name: String, _ auth: JSON) async throws(SocketIOError) -> Namespace {
+        let (known, dynamic) = state.withLock { ($0.namespaces[Name(name)], $0.dynamic) }
         if let known { return known }
         for parent in dynamic {
             if let child = parent.expectClient(in: name) { return child }
-            do {
-                if try await parent.predicate(name, auth) { return parent.expectClient(in: name, orMake: true) }
-            } catch {
-                core.logger.error("a namespace's predicate threw", metadata: ["name": "\(name)", "error": "\(error)"])
-            }
+            guard await admits(parent, name, auth) else { continue }
+            if let child = parent.expectClient(in: name, orMake: true) { return child }
+            core.engine.refusals.count(\.namespaces)
+            throw SocketIOError(.invalidNamespace, "Too many namespaces")
         }
-        return nil
+        throw SocketIOError(.invalidNamespace, "Invalid namespace")
+    }
+
+    private func admits(_ parent: DynamicNamespace, _ name: String, _ auth: JSON) async -> Bool {
+        do {
+            return try await parent.predicate(name, auth)
+        } catch {
+            core.logger.error("a namespace's predicate threw", metadata: ["name": "\(name)", "error": "\(error)"])
+            return false
+        }
     }
 
     /// How many clients are connected, whatever their namespaces.
@@ -179,19 +190,20 @@ extension SocketIOServer {
     }
 
     /// Those of `/` in rooms.
-    public func to(_ rooms: String...) -> Broadcast { root.everybody.to(rooms) }
+    public func to(_ rooms: String...) -> Broadcast { root.everybody.to(rooms.map { Name($0) }) }
 
     /// The same as ``to(_:)``.
-    public func `in`(_ rooms: String...) -> Broadcast { root.everybody.to(rooms) }
+    public func `in`(_ rooms: String...) -> Broadcast { root.everybody.to(rooms.map { Name($0) }) }
 
     /// All of `/` but those in rooms.
-    public func except(_ rooms: String...) -> Broadcast { root.everybody.except(rooms) }
+    public func except(_ rooms: String...) -> Broadcast { root.everybody.except(rooms.map { Name($0) }) }
 }
 
 /// An application for sessions whose server is gone.
 private final class Nobody: EngineApplication {
     func received(_ message: Message) {}
     func upgraded(to webSocket: WebSocket) {}
+    func pongIsDue(_ isDue: Bool) {}
     func ended(_ reason: EngineEnd) {}
     func waitForRoom() async {}
 }

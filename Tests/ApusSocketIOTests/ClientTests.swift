@@ -71,7 +71,8 @@ struct ClientTests {
 
     @Test func `who asks for namespaces faster than they are decided on is not listened to`() async throws {
         var configuration = SocketIOServer.Configuration()
-        configuration.maxUnhandledBytes = 1000
+        configuration.maxUnhandledBytes = 2000
+        configuration.pingInterval = .seconds(3600)
         let gate = Gate()
         try await withSocketIO(configuration) { io, port in
             io.of { _, _ in true }.use { _ in await gate.pass() }
@@ -200,9 +201,9 @@ private struct LosingAdapter: Adapter {
 
     func attach(_ socket: Socket, _ webSocket: WebSocket) { inner.attach(socket, webSocket) }
     func remove(_ id: String) { inner.remove(id) }
-    func rooms(of id: String) -> Set<String> { inner.rooms(of: id) }
-    func join(_ rooms: Set<String>, _ audience: Audience) async { await inner.join(rooms, audience) }
-    func leave(_ rooms: Set<String>, _ audience: Audience) async { await inner.leave(rooms, audience) }
+    func rooms(of id: String) -> Set<Name> { inner.rooms(of: id) }
+    func join(_ rooms: Set<Name>, _ audience: Audience) async { await inner.join(rooms, audience) }
+    func leave(_ rooms: Set<Name>, _ audience: Audience) async { await inner.leave(rooms, audience) }
     func broadcast(_ packet: BroadcastPacket, to audience: Audience) async throws {
         try await inner.broadcast(packet, to: audience)
     }

@@ -4,7 +4,9 @@ import Testing
 @testable import ApusSocketIO
 
 struct SocketPacketTests {
-    private static func head(_ text: String) -> SocketPacketHead? { SocketPacketHead(text) }
+    private static func head(_ text: String) -> SocketPacketHead? {
+        do { return try SocketPacketHead(text) } catch { return nil }
+    }
 
     @Test(
         arguments: [
@@ -84,8 +86,8 @@ struct SocketPacketTests {
             ([#"51-["x",{"_placeholder":true,"num":1}]"#, .binary([1])], .placeholders),
             ([#"51-["x",{"_placeholder":true,"num":-1}]"#, .binary([1])], .placeholders),
             ([#"51-["x",{"_placeholder":true}]"#, .binary([1])], .placeholders),
-        ] as [([Message], SocketPacketDecoder.Failure)])
-    func `what does not fit together is refused`(messages: [Message], failure: SocketPacketDecoder.Failure) {
+        ] as [([Message], PacketFailure)])
+    func `what does not fit together is refused`(messages: [Message], failure: PacketFailure) {
         #expect(throws: failure) {
             var decoder = SocketPacketDecoder()
             for message in messages { _ = try decoder.decode(message) }

@@ -15,6 +15,9 @@ package struct EngineConfiguration: Sendable {
     package var cors: CORS?
     package var allowRequest: (@Sendable @concurrent (Handshake) async throws -> Void)?
     package var compressionThreshold: Int? = 1024
+    package var maxSessions = 100_000
+    /// Of sessions that the application has not accepted yet.
+    package var maxPendingSessions = 10_000
 
     package init() {}
 
@@ -34,6 +37,12 @@ public enum Transport: String, Hashable, Sendable, CaseIterable {
     case polling
     /// A WebSocket.
     case webSocket = "websocket"
+
+    /// The one that a query names.
+    init?(in query: Query) {
+        guard let transport = Self.allCases.first(where: { query.has("transport", $0.rawValue) }) else { return nil }
+        self = transport
+    }
 }
 
 /// The cookie that a client is given with its session, so that a balancer sends it to the same node again.

@@ -13,6 +13,8 @@ package enum EnginePacket: Hashable, Sendable {
     case upgrade
     case noop
 
+    var isClose: Bool { if case .close = self { true } else { false } }
+
     /// Reads a packet as it came in a WebSocket message; `nil` where it is none.
     init?(_ message: Message) {
         switch message {
@@ -23,7 +25,8 @@ package enum EnginePacket: Hashable, Sendable {
 
     /// Reads a packet of text.
     init?(_ text: Substring) {
-        let rest = text.dropFirst()
+        // By bytes: a character is one with all the combining marks behind it.
+        let rest = Substring(text.utf8.dropFirst())
         switch text.utf8.first {
         case UInt8(ascii: "0"): self = .open
         case UInt8(ascii: "1"): self = .close
@@ -50,7 +53,7 @@ enum EnginePayload {
     static func decode(_ bytes: [UInt8]) -> [EnginePacket]? {
         guard !bytes.isEmpty else { return nil }
         var packets: [EnginePacket] = []
-        for record in bytes.split(separator: separator, omittingEmptySubsequences: false) {
+        for record in bytes.split(separator: separator, maxSplits: maxPackets, omittingEmptySubsequences: false) {
             guard packets.count < maxPackets, let packet = packet(record) else { return nil }
             packets.append(packet)
         }

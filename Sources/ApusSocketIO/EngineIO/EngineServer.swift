@@ -8,10 +8,13 @@ package final class EngineServer: Sendable {
     let timers: Timers
     private let server: WebSocketServer
     private let state = Mutex(State())
+    package let refusals = Refusals()
     private let makeApplication: @Sendable (EngineSession) -> any EngineApplication
 
     private struct State: Sendable {
-        var sessions: [String: EngineSession] = [:]
+        var sessions: [Name: EngineSession] = [:]
+        /// The identities of those that the application has not accepted yet.
+        var pending: Set<Name> = []
         /// Why all sessions have ended, and those that come late do.
         var end: EngineEnd?
     }
@@ -35,7 +38,12 @@ package final class EngineServer: Sendable {
     }
 
     /// Forgets those that were closed, whom no poll will come for any more.
-    func forgetAll() { state.withLock { $0.sessions = [:] } }
+    func forgetAll() {
+        state.withLock { state in
+            state.sessions = [:]
+            state.pending = []
+        }
+    }
 
     /// Ends all sessions.
     package func closeSessions(_ reason: EngineEnd) {
@@ -45,17 +53,30 @@ package final class EngineServer: Sendable {
     /// How many sessions there are.
     package var sessionCount: Int { state.withLock { $0.sessions.count } }
 
+    /// How many of them the application has not accepted yet.
+    package var pendingCount: Int { state.withLock { $0.pending.count } }
+
+    func accepted(_ session: EngineSession) { state.withLock { _ = $0.pending.remove(Name(session.id)) } }
+
     func forget(_ session: EngineSession) {
-        _ = state.withLock { $0.sessions.removeValue(forKey: session.id) }
+        let id = Name(session.id)
+        state.withLock { state in
+            state.sessions[id] = nil
+            state.pending.remove(id)
+        }
     }
 
-    private func session(_ id: String) -> EngineSession? { state.withLock { $0.sessions[id] } }
+    private func session(_ id: String) -> EngineSession? {
+        guard id.utf8.count == Self.idLength else { return nil }
+        return state.withLock { $0.sessions[Name(id)] }
+    }
 
     /// Whether a request is meant for this endpoint.
     package func owns(_ request: HTTPRequest) -> Bool {
         guard let target = request.path else { return false }
-        let path = target.prefix { $0 != "?" }
-        return path == configuration.path || path + "/" == configuration.path
+        let path = target.utf8.prefix { $0 != UInt8(ascii: "?") }
+        let own = configuration.path.utf8
+        return path.elementsEqual(own) || path.elementsEqual(own.dropLast())
     }
 }
 
@@ -69,34 +90,34 @@ extension EngineServer {
     }
 
     private func answer(_ request: Request) async throws -> Response {
-        let query = Query.parse(request.path ?? "")
+        let query = Query(of: request.head)
         do throws(EngineRefusal) {
             try check(query, isUpgrade: false)
             if let session = try named(in: query) { return try await answer(request, session) }
         } catch {
             return error.response()
         }
-        return await open(Handshake(request.head, remoteAddress: request.remoteAddress, query: query))
+        return await open(Handshake(request.head, remoteAddress: request.remoteAddress))
     }
 
     /// What every request has to bring.
-    private func check(_ query: [String: String], isUpgrade: Bool) throws(EngineRefusal) {
-        guard let transport = query["transport"].flatMap(Transport.init), configuration.transports.contains(transport)
+    private func check(_ query: Query, isUpgrade: Bool) throws(EngineRefusal) {
+        guard let transport = Transport(in: query), configuration.transports.contains(transport)
         else { throw .transportUnknown }
         // A request that asks for no upgrade has the wrong transport, rather than none.
         guard (transport == .webSocket) == isUpgrade || query["sid"] != nil else { throw .badRequest }
-        guard query["EIO"] == "4" else { throw .unsupportedProtocol }
+        guard query.has("EIO", "4") else { throw .unsupportedProtocol }
     }
 
     /// The session that a request is for; `nil` where it asks for a new one.
-    private func named(in query: [String: String]) throws(EngineRefusal) -> EngineSession? {
+    private func named(in query: Query) throws(EngineRefusal) -> EngineSession? {
         guard let id = query["sid"] else { return nil }
         guard let session = session(id) else { throw .sessionUnknown }
         return session
     }
 
     private func answer(_ request: Request, _ session: EngineSession) async throws(EngineRefusal) -> Response {
-        guard session.transport == .polling, Query.parse(request.path ?? "")["transport"] == Transport.polling.rawValue
+        guard session.transport == .polling, Transport(in: Query(of: request.head)) == .polling
         else { throw .badRequest }
         switch request.method {
         case .get: return try await poll(request, session)
@@ -126,7 +147,7 @@ extension EngineServer {
 
     private func post(_ request: Request, _ session: EngineSession) async throws(EngineRefusal) -> Response {
         // Bytes travel as Base64 since protocol 4.
-        guard request.headerFields[.contentType] != "application/octet-stream" else {
+        guard request.headerFields[.contentType]?.hasSameBytes(as: "application/octet-stream") != true else {
             session.fail()
             throw .badRequest
         }
@@ -149,15 +170,22 @@ extension EngineServer {
     private func open(_ handshake: Handshake) async -> Response {
         guard handshake.head.method == .get else { return EngineRefusal.badHandshakeMethod.response() }
         if let refusal = await refusal(of: handshake) { return refusal }
-        let session = makeSession(handshake, id: Self.makeID(), webSocket: nil)
+        guard let session = makeSession(handshake, id: Self.makeID(), webSocket: nil) else {
+            return EngineRefusal.tooManySessions.response()
+        }
+        begin(session)
         var fields = HTTPFields()
         fields[.setCookie] = configuration.cookie?.field(session.id)
         let packet = openPacket(session.id, upgrades: upgrades)
         return payload(Array(packet.utf8), for: handshake.head, fields: fields)
     }
 
-    /// What the application says to a new client.
+    /// What there is to say against a new client, by the limits and by the application.
     private func refusal(of handshake: Handshake) async -> Response? {
+        guard state.withLock({ hasRoom($0) }) else {
+            refusals.count(\.sessions)
+            return EngineRefusal.tooManySessions.response()
+        }
         guard let allowRequest = configuration.allowRequest else { return nil }
         do {
             try await allowRequest(handshake)
@@ -174,10 +202,10 @@ extension EngineServer {
 extension EngineServer {
     /// The response to an opening handshake at this endpoint.
     package func upgrade(_ request: Request) async -> UpgradeResponse {
-        let query = Query.parse(request.path ?? "")
+        let query = Query(of: request.head)
         do throws(EngineRefusal) {
             try check(query, isUpgrade: true)
-            guard query["transport"] == Transport.webSocket.rawValue else { throw .badRequest }
+            guard Transport(in: query) == .webSocket else { throw .badRequest }
             if let session = try named(in: query) {
                 guard configuration.allowsUpgrades else { throw .badRequest }
                 return .accept { await session.run($0, isProbe: true) }
@@ -185,7 +213,7 @@ extension EngineServer {
         } catch {
             return .reject(error.response())
         }
-        let handshake = Handshake(request.head, remoteAddress: request.remoteAddress, query: query)
+        let handshake = Handshake(request.head, remoteAddress: request.remoteAddress)
         if let refusal = await refusal(of: handshake) { return .reject(refusal) }
         let id = Self.makeID()
         var fields = HTTPFields()
@@ -194,23 +222,39 @@ extension EngineServer {
     }
 
     private func run(_ webSocket: WebSocket, _ handshake: Handshake, id: String) async {
+        // Others may have taken the last places while it opened.
+        guard let session = makeSession(handshake, id: id, webSocket: webSocket) else {
+            return webSocket.beginClosing(.tryAgainLater, reason: "Too many sessions")
+        }
         webSocket.trySend(openPacket(id, upgrades: []))
-        await makeSession(handshake, id: id, webSocket: webSocket).run(webSocket, isProbe: false)
+        begin(session)
+        await session.run(webSocket, isProbe: false)
     }
 }
 
 /// Sessions.
 extension EngineServer {
-    private func makeSession(_ handshake: Handshake, id: String, webSocket: WebSocket?) -> EngineSession {
+    /// A session, which is yet to begin; `nil` where there are too many.
+    private func makeSession(_ handshake: Handshake, id: String, webSocket: WebSocket?) -> EngineSession? {
         let loop = EventLoop.current ?? server.loops[0]
         let session = EngineSession(engine: self, handshake: handshake, id: id, loop: loop, webSocket: webSocket)
-        let end = state.withLock { state in
-            state.sessions[id] = session
-            return state.end
+        let isRegistered = state.withLock { state in
+            guard hasRoom(state) else { return false }
+            state.sessions[Name(id)] = session
+            state.pending.insert(Name(id))
+            return true
         }
+        if !isRegistered { refusals.count(\.sessions) }
+        return isRegistered ? session : nil
+    }
+
+    private func begin(_ session: EngineSession) {
         session.begin(makeApplication(session))
-        if let end { session.close(end) }
-        return session
+        if let end = state.withLock({ $0.end }) { session.close(end) }
+    }
+
+    private func hasRoom(_ state: borrowing State) -> Bool {
+        state.sessions.count < configuration.maxSessions && state.pending.count < configuration.maxPendingSessions
     }
 
     private var upgrades: [JSON] {
@@ -226,6 +270,9 @@ extension EngineServer {
         ]
         return "0\(handshake)"
     }
+
+    /// How long every identity is.
+    private static let idLength = 20
 
     /// Fifteen random bytes in twenty characters that need no escape in a URL.
     package static func makeID() -> String {

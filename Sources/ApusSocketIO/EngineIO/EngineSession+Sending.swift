@@ -98,7 +98,23 @@ extension EngineSession {
     }
 
     /// Ends the session.
-    package func close(_ reason: EngineEnd = .forcedClose) {
-        step { $0.machine.close(reason, now: .now) }
+    ///
+    /// - Parameter messages: what is sent before, whatever waits already.
+    package func close(_ reason: EngineEnd = .forcedClose, behind messages: [Message] = []) {
+        step { state in
+            if !messages.isEmpty, state.machine.send(messages, isLast: true) == .write, let webSocket = state.webSocket
+            {
+                write(messages, to: webSocket)
+            }
+            state.machine.close(reason, now: .now)
+        }
+    }
+
+    /// Ends the session of a client that exceeds what a setting allows; a WebSocket's Close names the setting.
+    func close(exceeding setting: String) {
+        step { state in
+            state.exceededSetting = setting
+            state.machine.close(.limitExceeded, now: .now)
+        }
     }
 }

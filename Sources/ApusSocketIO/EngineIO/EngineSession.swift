@@ -7,9 +7,11 @@ package protocol EngineApplication: AnyObject, Sendable {
     func received(_ message: Message)
     /// The session runs on a WebSocket from now on. On the WebSocket's loop.
     func upgraded(to webSocket: WebSocket)
+    /// A ping was sent, and its pong is due; or the pong has come.
+    func pongIsDue(_ isDue: Bool)
     /// It is over. The last call.
     func ended(_ reason: EngineEnd)
-    /// Returns once there is room for more messages.
+    /// Returns once there is room for more messages, or one is due that must not wait.
     func waitForRoom() async
 }
 
@@ -26,6 +28,8 @@ package final class EngineSession: Sendable {
     package let loop: EventLoop
     let engine: EngineServer
     let state: Mutex<State>
+    /// Whether the application has accepted the client; see ``EngineConfiguration/maxPendingSessions``.
+    private let isAccepted = Atomic(false)
 
     struct State: Sendable {
         var machine: SessionMachine
@@ -40,6 +44,10 @@ package final class EngineSession: Sendable {
         var application: (any EngineApplication)?
         var deliveries: [Delivery] = []
         var isDelivering = false
+        /// What the application was told last.
+        var isPongDue = false
+        /// What the client is told where the server ends the session because of a limit.
+        var exceededSetting: String?
     }
 
     /// What ends a poll.
@@ -51,6 +59,7 @@ package final class EngineSession: Sendable {
     enum Delivery: Sendable {
         case message(Message)
         case upgraded(WebSocket)
+        case pongIsDue(Bool)
         case end(EngineEnd)
     }
 
@@ -68,6 +77,11 @@ package final class EngineSession: Sendable {
     package var webSocket: WebSocket? { state.withLock { $0.machine.transport == .webSocket ? $0.webSocket : nil } }
 
     package var isOpen: Bool { state.withLock { $0.machine.isOpen } }
+
+    /// The application has accepted the client, so the session does not count as pending any more.
+    package func accept() {
+        if !isAccepted.exchange(true, ordering: .relaxed) { engine.accepted(self) }
+    }
 
     /// Begins: sets timers, and gives the application its session.
     func begin(_ application: any EngineApplication) {
@@ -96,8 +110,15 @@ package final class EngineSession: Sendable {
 extension EngineSession {
     private func perform(_ state: inout State) {
         for action in state.machine.takeActions() { perform(action, &state) }
+        tellOfPong(&state)
         schedule(&state)
-        if state.machine.isClosed || state.machine.transport == .webSocket { wakeSenders(&state) }
+        if !state.machine.isOpen || state.machine.transport == .webSocket { wakeSenders(&state) }
+    }
+
+    private func tellOfPong(_ state: inout State) {
+        guard state.machine.isOpen, state.machine.isPongDue != state.isPongDue else { return }
+        state.isPongDue = state.machine.isPongDue
+        state.deliveries.append(.pongIsDue(state.isPongDue))
     }
 
     private func perform(_ action: SessionMachine.Action, _ state: inout State) {
@@ -116,7 +137,11 @@ extension EngineSession {
             state.probe = nil
             if let webSocket = state.webSocket { state.deliveries.append(.upgraded(webSocket)) }
         case .closeWebSocket:
-            state.webSocket?.beginClosing()
+            if let setting = state.exceededSetting {
+                state.webSocket?.beginClosing(.policyViolation, reason: "a packet exceeds \(setting)")
+            } else {
+                state.webSocket?.beginClosing()
+            }
             state.webSocket = nil
         case .deliver(let message): state.deliveries.append(.message(message))
         case .end(let reason): state.deliveries.append(.end(reason))
@@ -187,6 +212,7 @@ extension EngineSession {
         switch delivery {
         case .message(let message): application.received(message)
         case .upgraded(let webSocket): application.upgraded(to: webSocket)
+        case .pongIsDue(let isDue): application.pongIsDue(isDue)
         case .end(let reason):
             application.ended(reason)
             state.withLock { $0.application = nil }

@@ -7,37 +7,62 @@ public struct Handshake: Sendable {
     public let head: HTTPRequest
     /// The client's address: the peer's, or the one that trusted proxies tell.
     public let remoteAddress: SocketAddress
-    /// The target's query, its values percent-decoded; of a name that stands twice the last value.
-    public let query: [String: String]
+    /// The target's query.
+    public var query: Query { Query(of: head) }
     /// When it came.
     public let time: ContinuousClock.Instant
 
-    init(_ head: HTTPRequest, remoteAddress: SocketAddress, query: [String: String]) {
+    init(_ head: HTTPRequest, remoteAddress: SocketAddress) {
         self.head = head
         self.remoteAddress = remoteAddress
-        self.query = query
         time = .now
+    }
+
+    /// About as many bytes of memory as it takes up.
+    var footprint: Int {
+        head.headerFields.reduce(256 + (head.path ?? "").utf8.count) { size, field in
+            size + 128 + field.name.rawName.utf8.count + field.value.utf8.count
+        }
     }
 }
 
 /// The query of a request's target (<https://url.spec.whatwg.org/#urlencoded-parsing>).
-enum Query {
-    static func parse(_ target: String) -> [String: String] {
-        guard let mark = target.firstIndex(of: "?") else { return [:] }
-        var values: [String: String] = [:]
-        for pair in target[target.index(after: mark)...].split(separator: "&") {
-            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            values[decode(parts[0])] = parts.count == 2 ? decode(parts[1]) : ""
-        }
-        return values
+///
+/// It is read each time that it is asked for something, so it keeps nothing beside the target.
+public struct Query: Sendable {
+    /// The whole target, with the query behind its first question mark.
+    private let target: String
+
+    init(of head: HTTPRequest) { self.init(head.path ?? "") }
+
+    init(_ target: String) { self.target = target }
+
+    /// The value of a name, percent-decoded; of a name that stands twice the last value. `nil` where there is none.
+    ///
+    /// The value is at most as long as a request head may be (`WebSocketServer.Configuration.maxHeadBytes`).
+    public subscript(name: String) -> String? {
+        var value: String?
+        for item in items where item.name.hasSameBytes(as: name) { value = item.value }
+        return value
     }
 
-    private static func decode(_ text: Substring) -> String {
-        guard text.utf8.contains(where: { $0 == UInt8(ascii: "%") || $0 == UInt8(ascii: "+") }) else {
-            return String(text)
+    /// Whether a name has this very value.
+    func has(_ name: String, _ value: String) -> Bool { self[name]?.hasSameBytes(as: value) ?? false }
+
+    /// All names and values, percent-decoded, in order.
+    public var items: [(name: String, value: String)] {
+        let bytes = target.utf8
+        guard let mark = bytes.firstIndex(of: UInt8(ascii: "?")) else { return [] }
+        return bytes[bytes.index(after: mark)...].split(separator: UInt8(ascii: "&")).map { pair in
+            let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            return (Self.decode(parts[0]), parts.count == 2 ? Self.decode(parts[1]) : "")
         }
+    }
+
+    private static func decode(_ text: Substring.UTF8View) -> String {
         var bytes: [UInt8] = []
-        var rest = text.utf8[...]
+        bytes.reserveCapacity(text.count)
+        var rest = text
         while let byte = rest.popFirst() {
             if byte == UInt8(ascii: "+") {
                 bytes.append(UInt8(ascii: " "))

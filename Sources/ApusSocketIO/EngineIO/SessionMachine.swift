@@ -8,13 +8,18 @@ package enum EngineEnd: String, Hashable, Sendable {
     case pingTimeout = "ping timeout"
     case forcedClose = "forced close"
     case serverShuttingDown = "server shutting down"
+    case limitExceeded = "limit exceeded"
 }
 
 /// One Engine.IO session as a step function: what comes goes in with the time, what is to be done comes out.
 ///
 ///     polling ──2probe──► probed ──5──► webSocket
 ///        │                  │               │
-///        └──────────────────┴───────────────┴──► closed, by way of `leaving` where a poll still has to tell it
+///        └──────────────────┴───────────────┴──► closed, by way of `leaving` where the client has yet to be told
+///
+/// A session that the server closes while it polls is `leaving`: the next poll gets what is queued, and the one after
+/// it the close alone. Clients drop messages that come together with a close. Where the client may have stopped polling
+/// already, since its probe was answered, the upgrade goes on, and the WebSocket gets what is queued and is closed.
 struct SessionMachine {
     typealias Instant = ContinuousClock.Instant
 
@@ -78,6 +83,8 @@ struct SessionMachine {
     }
 
     var isOpen: Bool { phase == .open }
+    /// Whether a ping has not been answered yet.
+    var isPongDue: Bool { isOpen && awaitsPong }
     /// Whether nothing of it is needed any more.
     var isClosed: Bool { phase == .closed }
     /// Whether what is sent now leaves at once.
@@ -91,7 +98,7 @@ struct SessionMachine {
     /// When ``tick(now:)`` has to be called, at the latest.
     var deadline: Instant? {
         guard phase != .closed else { return nil }
-        guard phase == .open else { return farewellEnd }
+        guard phase == .open else { return [upgradeEnd, farewellEnd].compactMap { $0 }.min() }
         return [upgradeEnd, pollEnd].compactMap { $0 }.reduce(heartbeat, min)
     }
 }
@@ -101,8 +108,9 @@ extension SessionMachine {
     /// Does what has become due.
     mutating func tick(now: Instant) {
         if phase == .leaving, let farewellEnd, now >= farewellEnd { finish() }
-        guard isOpen else { return }
+        guard phase != .closed else { return }
         if let upgradeEnd, now >= upgradeEnd { abandonProbe() }
+        guard isOpen else { return }
         if let pollEnd, now >= pollEnd { answerPoll([.text("6")]) }
         guard now >= heartbeat else { return }
         // Each wait is counted from when the one before was over, not from when a timer said so.
@@ -137,11 +145,7 @@ extension SessionMachine {
     /// refused where the upgrade comes meanwhile.
     mutating func poll(now: Instant) -> PollOutcome {
         tick(now: now)
-        if phase == .leaving {
-            let farewell = queue + [.text("1")]
-            finish()
-            return .answer(farewell)
-        }
+        if phase == .leaving { return .answer(takeFarewell(now: now)) }
         guard isOpen, transport == .polling else { return .refuse }
         guard hanging == .none else {
             answerPoll([.text("1")])
@@ -158,6 +162,16 @@ extension SessionMachine {
         return .hang
     }
 
+    /// What a poll of a session that leaves gets: what is queued, and next time the close.
+    private mutating func takeFarewell(now: Instant) -> [Message] {
+        guard queue.isEmpty else {
+            farewellEnd = now + limits.farewellTimeout
+            return takeQueue()
+        }
+        finish()
+        return [.text("1")]
+    }
+
     /// The connection of the poll that hangs is gone.
     mutating func pollGone() {
         guard hanging != .none else { return }
@@ -167,8 +181,15 @@ extension SessionMachine {
     }
 
     /// A POST has come. Returns whether it was understood; where not, the session is over.
+    ///
+    /// What a client sends before it knows that its session is closed is left out. It is no error: a client whose POST
+    /// fails polls no more, and would miss what is queued.
     mutating func post(_ packets: [EnginePacket]?, now: Instant) -> Bool {
         tick(now: now)
+        if phase == .leaving, let packets {
+            if packets.contains(where: \.isClose) { finish() }
+            return true
+        }
         guard isOpen, transport == .polling else { return false }
         guard let packets else {
             end(.parseError)
@@ -203,9 +224,9 @@ extension SessionMachine {
 
     /// A message on the WebSocket that probes.
     mutating func probeSent(_ message: Message) {
-        guard isOpen, upgrade != .none else { return }
+        guard phase != .closed, upgrade != .none else { return }
         switch EnginePacket(message) {
-        case .ping("probe")?:
+        case .ping(let word)? where isOpen && word.hasSameBytes(as: "probe"):
             upgrade = .probed
             actions.append(.sendOnProbe(.text("3probe")))
             if hanging == .hanging { answerPoll([.text("6")]) }
@@ -230,6 +251,10 @@ extension SessionMachine {
     }
 
     private mutating func completeUpgrade() {
+        guard isOpen else {
+            for message in takeQueue() { actions.append(.sendOnProbe(message)) }
+            return finish()
+        }
         endUpgrade()
         if hanging != .none {
             hanging = .none
@@ -269,11 +294,13 @@ extension SessionMachine {
     }
 
     /// Takes messages that stay together.
-    mutating func send(_ messages: [Message]) -> SendOutcome {
+    ///
+    /// - Parameter isLast: whether the session is closed behind them; then they are taken even where the queue is full.
+    mutating func send(_ messages: [Message], isLast: Bool = false) -> SendOutcome {
         guard isOpen else { return .closed }
         guard transport == .polling else { return .write }
         let size = messages.reduce(0) { $0 + $1.byteCount }
-        guard queuedBytes == 0 || queuedBytes + size <= limits.queuedBytes else { return .full }
+        guard isLast || queuedBytes == 0 || queuedBytes + size <= limits.queuedBytes else { return .full }
         enqueue(messages)
         return .sent
     }
@@ -310,29 +337,26 @@ extension SessionMachine {
         if transport == .polling, hanging == .none {
             farewellEnd = now + limits.farewellTimeout
             phase = .leaving
-            endUpgradeOfClosed()
+            // Before its probe is answered a client does not stop polling.
+            if upgrade == .waiting { abandonProbe() }
             actions.append(.end(reason))
         } else {
             end(reason)
         }
     }
 
-    private mutating func endUpgradeOfClosed() {
-        guard upgrade != .none else { return }
-        abandonProbe()
-    }
-
     private mutating func end(_ reason: EngineEnd) {
         guard isOpen else { return }
-        if hanging != .none { answerPoll(queue + [.text("1")]) }
-        endUpgradeOfClosed()
-        if transport == .webSocket { actions.append(.closeWebSocket) }
+        // Nothing is queued while a poll hangs.
+        if hanging != .none { answerPoll([.text("1")]) }
         finish()
+        if transport == .webSocket { actions.append(.closeWebSocket) }
         actions.append(.end(reason))
     }
 
     private mutating func finish() {
         phase = .closed
+        if upgrade != .none { abandonProbe() }
         _ = takeQueue()
     }
 }

@@ -2,6 +2,8 @@
 ///
 /// What came in goes out as it came: an object's keys stay in order, and a number keeps its form (`1` does not become
 /// `1.0`, nor does a large integer lose digits). It is `Codable`, so it stands for an argument of any type.
+///
+/// Strings and keys are compared by their bytes, as ``Name`` does it.
 public enum JSON: Hashable, Sendable {
     case null
     case bool(Bool)
@@ -56,10 +58,10 @@ public enum JSON: Hashable, Sendable {
 
         /// The value of a key. Setting it keeps the key's place, or appends it; `nil` removes it.
         public subscript(key: String) -> JSON? {
-            get { members.last { $0.key == key }?.value }
+            get { members.last { $0.key.hasSameBytes(as: key) }?.value }
             set {
-                guard let newValue else { return members.removeAll { $0.key == key } }
-                if let index = members.lastIndex(where: { $0.key == key }) {
+                guard let newValue else { return members.removeAll { $0.key.hasSameBytes(as: key) } }
+                if let index = members.lastIndex(where: { $0.key.hasSameBytes(as: key) }) {
                     members[index].value = newValue
                 } else {
                     members.append(Member(key: key, value: newValue))

@@ -11,7 +11,7 @@ struct JSONValueDecoder: Decoder {
 
     func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
         guard case .object(let object) = value else { throw mismatch([String: JSON].self, "an object") }
-        return KeyedDecodingContainer(JSONKeyedDecoding(object, codingPath: codingPath))
+        return KeyedDecodingContainer(try JSONKeyedDecoding(object, codingPath: codingPath))
     }
 
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
@@ -26,14 +26,27 @@ struct JSONValueDecoder: Decoder {
         if type == JSON.self, let value = value as? T { return value }
         switch value {
         case .binary(let bytes): if let bytes = bytes as? T { return bytes }
-        case .string(let string): if let string = string as? T { return string }
+        case .string(let string):
+            if let string = string as? T { return string }
+            if type is any RawRepresentable.Type { try check(string, "a value of an enumeration") }
+        case .array(let elements) where type == Set<String>.self:
+            for case .string(let string) in elements { try check(string, "an element of a set") }
         case .null, .bool, .number, .array, .object: break
         }
         return try T(from: self)
     }
 
+    /// Checks that a text may be given to a type that will compare it as a `String`.
+    private func check(_ text: String, _ role: String) throws {
+        guard !text.isCheapToCompare else { return }
+        throw DecodingError.dataCorrupted(
+            DecodingError.Context(
+                codingPath: codingPath, debugDescription: "\(role) has \(text.utf8.count) bytes that are not ASCII"))
+    }
+
     private func mismatch(_ type: any Any.Type, _ wanted: String) -> DecodingError {
-        let context = DecodingError.Context(codingPath: codingPath, debugDescription: "\(value) is not \(wanted)")
+        let context = DecodingError.Context(
+            codingPath: codingPath, debugDescription: "\(value.abridged) is not \(wanted)")
         return value == .null ? .valueNotFound(type, context) : .typeMismatch(type, context)
     }
 }
@@ -89,20 +102,21 @@ struct JSONIndexKey: CodingKey {
 }
 
 private struct JSONKeyedDecoding<Key: CodingKey>: KeyedDecodingContainerProtocol {
-    let values: [String: JSON]
+    let values: [Name: JSON]
     let codingPath: [any CodingKey]
 
-    init(_ object: JSON.Object, codingPath: [any CodingKey]) {
-        values = Dictionary(object.members.lazy.map { ($0.key, $0.value) }) { _, last in last }
+    init(_ object: JSON.Object, codingPath: [any CodingKey]) throws {
+        for member in object.members { try member.checkKey(codingPath) }
+        values = Dictionary(object.members.lazy.map { (Name($0.key), $0.value) }) { _, last in last }
         self.codingPath = codingPath
     }
 
-    var allKeys: [Key] { values.keys.compactMap { Key(stringValue: $0) } }
+    var allKeys: [Key] { values.keys.compactMap { Key(stringValue: $0.text) } }
 
-    func contains(_ key: Key) -> Bool { values[key.stringValue] != nil }
+    func contains(_ key: Key) -> Bool { values[Name(key.stringValue)] != nil }
 
     private func decoder(_ key: any CodingKey) throws -> JSONValueDecoder {
-        guard let value = values[key.stringValue] else {
+        guard let value = values[Name(key.stringValue)] else {
             throw DecodingError.keyNotFound(
                 key, DecodingError.Context(codingPath: codingPath, debugDescription: "there is no \(key.stringValue)"))
         }
@@ -198,7 +212,8 @@ extension JSON: Decodable {
         } else {
             let members = try container.decode([String: JSON].self)
             self = .object(
-                Object(members.sorted { $0.key < $1.key }.map { Object.Member(key: $0.key, value: $0.value) }))
+                Object(
+                    members.sorted { Name($0.key) < Name($1.key) }.map { Object.Member(key: $0.key, value: $0.value) }))
         }
     }
 }
@@ -206,8 +221,46 @@ extension JSON: Decodable {
 extension JSON {
     /// Makes a value of any `Decodable` type of it; bytes of an attachment become `[UInt8]`.
     ///
+    /// Strings are passed on as they came, whatever their length. Swift compares and hashes them in quadratic time
+    /// where a client wants it to; so limit their length, or use ``Name``, before you do either. Where decoding itself
+    /// compares (keys, enumerations with raw values, sets of strings), more than 256 bytes that are not ASCII throw.
+    ///
     /// - Throws: `DecodingError`, which says where what is missing or of another type.
     public func decoded<T: Decodable>(as type: T.Type = T.self) throws -> T {
         try JSONValueDecoder(self).decode(type)
     }
+}
+
+extension JSON.Object.Member {
+    /// Checks that a key may be given to a `Decodable` type, or to an encoder, which will compare it as a `String`.
+    fileprivate func checkKey(_ codingPath: [any CodingKey]) throws {
+        guard !key.isCheapToCompare else { return }
+        throw DecodingError.dataCorrupted(
+            DecodingError.Context(
+                codingPath: codingPath, debugDescription: "a key has \(key.utf8.count) bytes that are not ASCII"))
+    }
+}
+
+extension JSON {
+    /// The beginning of its text, for an error: what a client sends may be long.
+    fileprivate var abridged: String {
+        switch self {
+        case .null, .bool: description
+        case .number(let number): Self.beginning(of: number.text)
+        case .string(let string): "\"\(Self.beginning(of: string))\""
+        case .array(let elements): "an array of \(elements.count)"
+        case .object(let object): "an object of \(object.members.count) members"
+        case .binary(let bytes): "an attachment of \(bytes.count) bytes"
+        }
+    }
+
+    private static func beginning(of text: String) -> String {
+        guard text.utf8.count > 64 else { return text }
+        return String(decoding: text.utf8.prefix(64), as: UTF8.self) + "…"
+    }
+}
+
+extension String {
+    /// Whether Swift's own comparison takes no more than moments: for ASCII, and for what is short.
+    fileprivate var isCheapToCompare: Bool { utf8.count <= 256 || utf8.allSatisfy { $0 < 0x80 } }
 }

@@ -69,14 +69,15 @@ final class JSONValueEncoder: Encoder {
 /// The members of an object that is being encoded.
 final class JSONObjectBox {
     private(set) var members: [(key: String, value: JSONValueEncoder)] = []
-    private var indices: [String: Int] = [:]
+    private var indices: [Name: Int] = [:]
 
     /// Puts a value where its key stands already, or behind the others.
     func put(_ value: JSONValueEncoder, at key: String) {
-        if let index = indices[key] {
+        let name = Name(key)
+        if let index = indices[name] {
             members[index].value = value
         } else {
-            indices[key] = members.count
+            indices[name] = members.count
             members.append((key, value))
         }
     }
@@ -166,7 +167,9 @@ extension JSON: Encodable {
         case .string(let string): try container.encode(string)
         case .array(let array): try container.encode(array)
         case .object(let object):
-            try container.encode(Dictionary(object.members.map { ($0.key, $0.value) }) { _, last in last })
+            let members = Dictionary(object.members.map { (Name($0.key), $0.value) }) { _, last in last }
+            var keyed = encoder.container(keyedBy: JSONNameKey.self)
+            for (name, value) in members { try keyed.encode(value, forKey: JSONNameKey(name.text)) }
         case .binary(let bytes): try container.encode(bytes)
         }
     }

@@ -14,12 +14,12 @@ public protocol Adapter: Sendable {
     /// A client has left the namespace, and so all its rooms.
     func remove(_ id: String)
     /// The rooms of one of this process's clients; empty where there is none of this identity.
-    func rooms(of id: String) -> Set<String>
+    func rooms(of id: String) -> Set<Name>
 
     /// Puts clients into rooms.
-    func join(_ rooms: Set<String>, _ audience: Audience) async
+    func join(_ rooms: Set<Name>, _ audience: Audience) async
     /// Takes clients out of rooms.
-    func leave(_ rooms: Set<String>, _ audience: Audience) async
+    func leave(_ rooms: Set<Name>, _ audience: Audience) async
     /// Sends a packet to all of an audience.
     func broadcast(_ packet: BroadcastPacket, to audience: Audience) async throws
     /// Sends a packet to all of an audience, and calls `body` with each one's acknowledgement, or that there is none.
@@ -47,9 +47,9 @@ public protocol Adapter: Sendable {
 /// For whom a broadcast is.
 public struct Audience: Hashable, Sendable {
     /// Those in any of these rooms; all of the namespace where there is none.
-    public var rooms: Set<String>
+    public var rooms: Set<Name>
     /// But not those in any of these. A client's identity is a room.
-    public var except: Set<String>
+    public var except: Set<Name>
     /// Only those who can take it at once.
     public var isVolatile: Bool
     /// Only those of this very process.
@@ -57,7 +57,7 @@ public struct Audience: Hashable, Sendable {
 
     /// Says for whom.
     public init(
-        rooms: Set<String> = [], except: Set<String> = [], isVolatile: Bool = false, isLocal: Bool = false
+        rooms: Set<Name> = [], except: Set<Name> = [], isVolatile: Bool = false, isLocal: Bool = false
     ) {
         self.rooms = rooms
         self.except = except
@@ -66,7 +66,7 @@ public struct Audience: Hashable, Sendable {
     }
 
     /// Whether one who is in `rooms` is meant.
-    func includes(_ rooms: Set<String>) -> Bool {
+    func includes(_ rooms: Set<Name>) -> Bool {
         (self.rooms.isEmpty || !self.rooms.isDisjoint(with: rooms)) && except.isDisjoint(with: rooms)
     }
 }
@@ -98,12 +98,12 @@ public struct RecoveredSession: Hashable, Sendable {
     /// What it will name itself by; a secret between it and the server.
     public var privateID: String
     /// The rooms it was in, its own left out.
-    public var rooms: Set<String>
+    public var rooms: Set<Name>
     /// Its ``Socket/data``.
     public var data: JSON
 
     /// Says what there is to come back to.
-    public init(id: String, privateID: String, rooms: Set<String>, data: JSON) {
+    public init(id: String, privateID: String, rooms: Set<Name>, data: JSON) {
         self.id = id
         self.privateID = privateID
         self.rooms = rooms
@@ -137,7 +137,7 @@ public struct RemoteSocket: Sendable {
     /// Its identity.
     public let id: String
     /// The rooms it is in, its own among them.
-    public let rooms: Set<String>
+    public let rooms: Set<Name>
     /// What the application has remembered of it.
     public let data: JSON
     /// The request that opened its connection.
@@ -145,7 +145,7 @@ public struct RemoteSocket: Sendable {
     let namespace: Namespace
 
     /// Says what is known of a client.
-    public init(id: String, rooms: Set<String>, data: JSON, handshake: Handshake, namespace: Namespace) {
+    public init(id: String, rooms: Set<Name>, data: JSON, handshake: Handshake, namespace: Namespace) {
         self.id = id
         self.rooms = rooms
         self.data = data
@@ -154,5 +154,5 @@ public struct RemoteSocket: Sendable {
     }
 
     /// The client alone, to emit to, to let join rooms, or to disconnect.
-    public var audience: Broadcast { Broadcast(namespace).to([id]) }
+    public var audience: Broadcast { Broadcast(namespace).to([Name(id)]) }
 }

@@ -19,17 +19,17 @@ public struct Broadcast: Sendable {
     }
 
     /// Those in these rooms, beside those in the rooms named before; each hears it once.
-    public func to(_ rooms: String...) -> Self { to(rooms) }
+    public func to(_ rooms: String...) -> Self { to(rooms.map { Name($0) }) }
 
     /// The same as ``to(_:)``.
-    public func `in`(_ rooms: String...) -> Self { to(rooms) }
+    public func `in`(_ rooms: String...) -> Self { to(rooms.map { Name($0) }) }
 
     /// But not those in these rooms.
-    public func except(_ rooms: String...) -> Self { except(rooms) }
+    public func except(_ rooms: String...) -> Self { except(rooms.map { Name($0) }) }
 
-    func to(_ rooms: [String]) -> Self { with { $0.audience.rooms.formUnion(rooms) } }
+    func to(_ rooms: [Name]) -> Self { with { $0.audience.rooms.formUnion(rooms) } }
 
-    func except(_ rooms: [String]) -> Self { with { $0.audience.except.formUnion(rooms) } }
+    func except(_ rooms: [Name]) -> Self { with { $0.audience.except.formUnion(rooms) } }
 
     /// Only for those who can take it at once.
     public var volatile: Self { with { $0.audience.isVolatile = true } }
@@ -83,10 +83,14 @@ extension Broadcast {
     public func fetchSockets() async -> [RemoteSocket] { await namespace.adapter.fetch(audience) }
 
     /// Lets them join rooms.
-    public func socketsJoin(_ rooms: String...) async { await namespace.adapter.join(Set(rooms), audience) }
+    public func socketsJoin(_ rooms: String...) async {
+        await namespace.adapter.join(Set(rooms.map { Name($0) }), audience)
+    }
 
     /// Lets them leave rooms.
-    public func socketsLeave(_ rooms: String...) async { await namespace.adapter.leave(Set(rooms), audience) }
+    public func socketsLeave(_ rooms: String...) async {
+        await namespace.adapter.leave(Set(rooms.map { Name($0) }), audience)
+    }
 
     /// Disconnects them; as ``Socket/disconnect(close:)``.
     public func disconnectSockets(close: Bool = false) async {

@@ -6,26 +6,28 @@ final class Client: Sendable {
     let session: EngineSession
     let server: SocketIOServer
     private static let maxLeft = 64
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     private struct State: Sendable {
-        var decoder = SocketPacketDecoder()
-        var sockets: [String: Socket] = [:]
+        var decoder: SocketPacketDecoder
+        var sockets: [Name: Socket] = [:]
         /// Namespaces whose middlewares have not decided yet.
-        var connecting: Set<String> = []
+        var connecting: Set<Name> = []
         /// Namespaces that the server has thrown it out of; what it sent before it knew is no error.
-        var left: Set<String> = []
+        var left: Set<Name> = []
         /// Whether it has ever been in a namespace.
         var hasJoined = false
         var end: DisconnectReason?
-        /// Bytes of events that no handler has dealt with yet.
-        var unhandledBytes = 0
+        var backlog: Backlog
         var waiters: [UnsafeContinuation<Void, Never>] = []
     }
 
     init(_ session: EngineSession, _ server: SocketIOServer) {
         self.session = session
         self.server = server
+        let configuration = server.core.configuration
+        state = Mutex(
+            State(decoder: SocketPacketDecoder(limits: configuration.packets), backlog: Backlog(configuration)))
         session.engine.timers.schedule(at: .now + server.core.configuration.connectTimeout) { [weak self] in
             self?.closeIfIdle()
         }
@@ -48,6 +50,7 @@ final class Client: Sendable {
     /// It has left a namespace, of itself or because the server threw it out.
     func left(_ namespace: String, isThrownOut: Bool) {
         state.withLock { state in
+            let namespace = Name(namespace)
             state.sockets[namespace] = nil
             guard isThrownOut else { return }
             // With names of the client's own choice it could make this grow; it loses no more than our patience.
@@ -69,19 +72,50 @@ final class Client: Sendable {
 
 extension Client: EngineApplication {
     func received(_ message: Message) {
-        let packet: SocketPacket?
-        do {
-            packet = try state.withLock { state in try state.decoder.decode(message) }
-        } catch {
-            return session.close(.parseError)
+        switch state.withLock({ decode(message, &$0) }) {
+        case .nothing: return
+        case .broken(let failure): end(because: failure)
+        case .overrun: overrun()
+        case .packet(let packet, let size, let socket?): socket.receive(packet, size: size)
+        case .packet(let packet, let size, nil): received(packet, size: size)
         }
-        guard let packet else { return }
-        let size = 64 + message.byteCount
-        let socket = state.withLock { $0.sockets[packet.namespace] }
-        if let socket { return socket.receive(packet, size: size) }
+    }
+
+    /// What a message comes to.
+    private enum Decoded {
+        /// Attachments are still missing.
+        case nothing
+        case packet(SocketPacket, size: Int, Socket?)
+        case broken(PacketFailure)
+        case overrun
+    }
+
+    private func decode(_ message: Message, _ state: inout State) -> Decoded {
+        do {
+            let packet = try state.decoder.decode(message)
+            let size = state.decoder.footprint
+            guard let packet else {
+                // Parts of a packet are held as well.
+                return state.backlog.hasRoom(for: size) ? .nothing : .overrun
+            }
+            return .packet(packet, size: size, state.sockets[Name(packet.namespace)])
+        } catch {
+            return .broken(error)
+        }
+    }
+
+    private func end(because failure: PacketFailure) {
+        guard let setting = failure.exceededSetting else { return session.close(.parseError) }
+        let isName = failure == .namespaceTooLong || failure == .eventNameTooLong
+        session.engine.refusals.count(isName ? \.names : \.packets)
+        session.close(exceeding: setting)
+    }
+
+    /// A packet for a namespace that it is not in.
+    private func received(_ packet: SocketPacket, size: Int) {
         guard packet.kind == .connect else {
             // It may not know yet that it is not in the namespace any more.
-            if !state.withLock({ $0.left.contains(packet.namespace) }) { session.close(.forcedClose) }
+            if !state.withLock({ $0.left.contains(Name(packet.namespace)) }) { session.close(.forcedClose) }
             return
         }
         connect(to: packet.namespace, auth: packet.data ?? .object(JSON.Object()), size: size)
@@ -93,15 +127,28 @@ extension Client: EngineApplication {
         }
     }
 
+    func pongIsDue(_ isDue: Bool) { wake { $0.isPongDue = isDue } }
+
     func ended(_ reason: EngineEnd) { end(DisconnectReason(rawValue: reason.rawValue)) }
 }
 
 /// Joining namespaces.
 extension Client {
     private func connect(to name: String, auth: JSON, size: Int) {
-        guard state.withLock({ $0.connecting.insert(name).inserted }) else { return session.close(.forcedClose) }
+        let limit = server.core.configuration.maxNamespacesPerClient
+        let (isNew, hasRoom) = state.withLock { state in
+            guard !state.connecting.contains(Name(name)) else { return (false, false) }
+            let hasRoom = state.sockets.count + state.connecting.count < limit
+            if hasRoom { state.connecting.insert(Name(name)) }
+            return (true, hasRoom)
+        }
+        guard isNew else { return session.close(.forcedClose) }
+        guard hasRoom else {
+            session.engine.refusals.count(\.namespaces)
+            return refuse(name, SocketIOError(.invalidNamespace, "Too many namespaces"))
+        }
         // It counts as an event does: who asks for many namespaces waits for those before.
-        began(size)
+        guard began(size) else { return }
         server.core.work.run(on: loop) {
             await self.decide(on: name, auth)
             self.ended(size)
@@ -109,8 +156,11 @@ extension Client {
     }
 
     private func decide(on name: String, _ auth: JSON) async {
-        guard let namespace = await server.namespace(for: name, auth) else {
-            return refuse(name, SocketIOError(.invalidNamespace, "Invalid namespace"))
+        let namespace: Namespace
+        do {
+            namespace = try await server.namespace(for: name, auth)
+        } catch {
+            return refuse(name, error)
         }
         defer { namespace.clientCame() }
         let recovered = namespace.recovery(by: auth)
@@ -127,9 +177,10 @@ extension Client {
         }
         guard socket.holdWork() else {
             // A middleware has disconnected it, which the client has been told.
-            return state.withLock { _ = $0.connecting.remove(name) }
+            return state.withLock { _ = $0.connecting.remove(Name(name)) }
         }
         let isOpen = state.withLock { state in
+            let name = Name(name)
             state.connecting.remove(name)
             guard state.end == nil else { return false }
             state.sockets[name] = socket
@@ -137,7 +188,9 @@ extension Client {
             state.left.remove(name)
             return true
         }
-        if isOpen { welcome(socket, recovered) } else { socket.drop() }
+        guard isOpen else { return socket.drop() }
+        session.accept()
+        welcome(socket, recovered)
     }
 
     private func welcome(_ socket: Socket, _ recovered: Recovery?) {
@@ -153,7 +206,7 @@ extension Client {
     }
 
     private func refuse(_ name: String, _ error: SocketIOError) {
-        _ = state.withLock { $0.connecting.remove(name) }
+        state.withLock { _ = $0.connecting.remove(Name(name)) }
         var answer = JSON.Object([.init(key: "message", value: .string(error.message))])
         answer["data"] = error.data
         session.post(SocketPacket(kind: .connectError, namespace: name, data: .object(answer)).encoded())
@@ -162,12 +215,30 @@ extension Client {
 
 /// Holding back a client that sends more than is handled.
 extension Client {
-    func began(_ size: Int) { state.withLock { $0.unhandledBytes += size } }
+    /// An event waits for its handler, or a request for its answer. Returns whether there was room for it; where not,
+    /// the session is over.
+    func began(_ size: Int) -> Bool {
+        let hasRoom = state.withLock { $0.backlog.begin(size) }
+        if !hasRoom { overrun() }
+        return hasRoom
+    }
 
-    func ended(_ size: Int) {
+    /// It was dealt with.
+    func ended(_ size: Int) { wake { $0.end(size) } }
+
+    /// So many more acknowledgements are awaited from it, or so many fewer.
+    func awaits(_ change: Int) { wake { $0.acknowledgementsDue += change } }
+
+    private func overrun() {
+        session.engine.refusals.count(\.overruns)
+        session.close(exceeding: "maxOvertakenBytes")
+    }
+
+    /// Lets those go on who wait for room, if there is some.
+    private func wake(_ change: (inout Backlog) -> Void) {
         let waiters = state.withLock { state -> [UnsafeContinuation<Void, Never>] in
-            state.unhandledBytes -= size
-            guard state.unhandledBytes <= server.core.configuration.maxUnhandledBytes / 2 else { return [] }
+            change(&state.backlog)
+            guard !state.waiters.isEmpty, state.backlog.mayGoOn else { return [] }
             defer { state.waiters = [] }
             return state.waiters
         }
@@ -175,10 +246,10 @@ extension Client {
     }
 
     func waitForRoom() async {
-        guard state.withLock({ isFull($0) }) else { return }
+        guard state.withLock({ mustWait($0) }) else { return }
         await withUnsafeContinuation { continuation in
             let waits = state.withLock { state in
-                guard isFull(state) else { return false }
+                guard mustWait(state) else { return false }
                 state.waiters.append(continuation)
                 return true
             }
@@ -186,7 +257,5 @@ extension Client {
         }
     }
 
-    private func isFull(_ state: borrowing State) -> Bool {
-        state.end == nil && state.unhandledBytes > server.core.configuration.maxUnhandledBytes
-    }
+    private func mustWait(_ state: borrowing State) -> Bool { state.end == nil && state.backlog.mustWait }
 }

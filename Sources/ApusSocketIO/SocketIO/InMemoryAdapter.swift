@@ -17,23 +17,23 @@ public final class InMemoryAdapter: Adapter {
 
     /// A room, or the whole namespace.
     private struct Room {
-        var members: Set<String> = []
+        var members: Set<Name> = []
         /// Those who do not hear the topic.
-        var apart: Set<String> = []
+        var apart: Set<Name> = []
         let topic: Topic
     }
 
     private struct Member {
         let socket: Socket
-        var rooms: Set<String>
+        var rooms: Set<Name>
         /// Set once it hears the topics of its rooms.
         var webSocket: WebSocket?
     }
 
     private struct State: Sendable {
         var everybody: Room
-        var rooms: [String: Room] = [:]
-        var members: [String: Member] = [:]
+        var rooms: [Name: Room] = [:]
+        var members: [Name: Member] = [:]
         var memory: RecoveryMemory?
     }
 
@@ -51,12 +51,13 @@ public final class InMemoryAdapter: Adapter {
 extension InMemoryAdapter {
     /// A client has joined; see ``Adapter/add(_:_:)``.
     public func add(_ socket: Socket, _ recovery: Recovery?) {
+        let id = Name(socket.id)
         state.withLock { state in
             let rooms = recovery?.session.rooms ?? []
-            state.members[socket.id] = Member(socket: socket, rooms: rooms.union([socket.id]))
-            state.everybody.members.insert(socket.id)
-            state.everybody.apart.insert(socket.id)
-            for room in rooms { enter(room, socket.id, &state) }
+            state.members[id] = Member(socket: socket, rooms: rooms.union([id]))
+            state.everybody.members.insert(id)
+            state.everybody.apart.insert(id)
+            for room in rooms { enter(room, id, &state) }
             // Nothing that is broadcast may come before it, and nothing may be missed behind it.
             socket.client.session.post(socket.welcomePacket.encoded())
             guard let recovery else { return }
@@ -68,15 +69,16 @@ extension InMemoryAdapter {
 
     /// A client has a WebSocket now; see ``Adapter/attach(_:_:)``.
     public func attach(_ socket: Socket, _ webSocket: WebSocket) {
+        let id = Name(socket.id)
         if webSocket.eventLoop.isCurrent {
-            state.withLock { attach(socket.id, webSocket, &$0) }
+            state.withLock { attach(id, webSocket, &$0) }
         } else {
-            webSocket.eventLoop.post { self.state.withLock { self.attach(socket.id, webSocket, &$0) } }
+            webSocket.eventLoop.post { self.state.withLock { self.attach(id, webSocket, &$0) } }
         }
     }
 
     /// On the WebSocket's loop.
-    private func attach(_ id: String, _ webSocket: WebSocket, _ state: inout State) {
+    private func attach(_ id: Name, _ webSocket: WebSocket, _ state: inout State) {
         guard let member = state.members[id] else { return }
         state.members[id]?.webSocket = webSocket
         if state.everybody.apart.remove(id) != nil { webSocket.subscribeNow(to: state.everybody.topic) }
@@ -88,6 +90,7 @@ extension InMemoryAdapter {
 
     /// A client has left; see ``Adapter/remove(_:)``.
     public func remove(_ id: String) {
+        let id = Name(id)
         state.withLock { state in
             guard let member = state.members.removeValue(forKey: id) else { return }
             state.everybody.members.remove(id)
@@ -107,31 +110,31 @@ extension InMemoryAdapter {
         if webSocket.eventLoop.isCurrent { unsubscribe() } else { webSocket.eventLoop.post(unsubscribe) }
     }
 
-    private func enter(_ name: String, _ id: String, _ state: inout State) {
+    private func enter(_ name: Name, _ id: Name, _ state: inout State) {
         // Its own room holds nobody else, so it needs none.
         guard name != id else { return }
-        var room = state.rooms[name] ?? Room(topic: core.server.makeTopic(name))
+        var room = state.rooms[name] ?? Room(topic: core.server.makeTopic(name.text))
         if room.members.insert(id).inserted { room.apart.insert(id) }
         state.rooms[name] = room
     }
 
-    private func quit(_ name: String, _ id: String, _ state: inout State) {
+    private func quit(_ name: Name, _ id: Name, _ state: inout State) {
         state.rooms[name]?.members.remove(id)
         state.rooms[name]?.apart.remove(id)
         if state.rooms[name]?.members.isEmpty == true { state.rooms[name] = nil }
     }
 
     /// The rooms of a client.
-    public func rooms(of id: String) -> Set<String> { state.withLock { $0.members[id]?.rooms ?? [] } }
+    public func rooms(of id: String) -> Set<Name> { state.withLock { $0.members[Name(id)]?.rooms ?? [] } }
 
     /// Puts clients into rooms. What is broadcast after this has returned arrives.
-    public func join(_ rooms: Set<String>, _ audience: Audience) async {
+    public func join(_ rooms: Set<Name>, _ audience: Audience) async {
         for (id, webSocket) in targets(audience) {
             await Self.onLoop(of: webSocket) { self.state.withLock { self.join(rooms, id, &$0) } }
         }
     }
 
-    private func join(_ rooms: Set<String>, _ id: String, _ state: inout State) {
+    private func join(_ rooms: Set<Name>, _ id: Name, _ state: inout State) {
         guard let member = state.members[id] else { return }
         for room in rooms where !member.rooms.contains(room) { enter(room, id, &state) }
         state.members[id]?.rooms.formUnion(rooms)
@@ -145,13 +148,13 @@ extension InMemoryAdapter {
     }
 
     /// Takes clients out of rooms. What is broadcast after this has returned does not arrive.
-    public func leave(_ rooms: Set<String>, _ audience: Audience) async {
+    public func leave(_ rooms: Set<Name>, _ audience: Audience) async {
         for (id, webSocket) in targets(audience) {
             await Self.onLoop(of: webSocket) { self.state.withLock { self.leave(rooms, id, &$0) } }
         }
     }
 
-    private func leave(_ rooms: Set<String>, _ id: String, _ state: inout State) {
+    private func leave(_ rooms: Set<Name>, _ id: Name, _ state: inout State) {
         guard let member = state.members[id] else { return }
         let topics = rooms.intersection(member.rooms).compactMap { state.rooms[$0]?.topic }
         for room in rooms { quit(room, id, &state) }
@@ -160,8 +163,8 @@ extension InMemoryAdapter {
     }
 
     /// The clients of an audience, with the WebSockets on whose loops their rooms change.
-    private func targets(_ audience: Audience) -> [(String, WebSocket?)] {
-        state.withLock { state in members(audience, state).map { ($0.socket.id, $0.webSocket) } }
+    private func targets(_ audience: Audience) -> [(Name, WebSocket?)] {
+        state.withLock { state in members(audience, state).map { (Name($0.socket.id), $0.webSocket) } }
     }
 
     private static func onLoop(of webSocket: WebSocket?, _ body: @escaping @Sendable () -> Void) async {
@@ -171,7 +174,7 @@ extension InMemoryAdapter {
     /// In no order.
     private func members(_ audience: Audience, _ state: borrowing State) -> [Member] {
         let left = ids(in: audience.except, state)
-        if audience.rooms.isEmpty { return state.members.values.filter { !left.contains($0.socket.id) } }
+        if audience.rooms.isEmpty { return state.members.values.filter { !left.contains(Name($0.socket.id)) } }
         var members: [Member] = []
         for id in ids(in: audience.rooms, state) where !left.contains(id) {
             if let member = state.members[id] { members.append(member) }
@@ -180,8 +183,8 @@ extension InMemoryAdapter {
     }
 
     /// The clients in any of these rooms.
-    private func ids(in rooms: Set<String>, _ state: borrowing State) -> Set<String> {
-        var ids = Set<String>()
+    private func ids(in rooms: Set<Name>, _ state: borrowing State) -> Set<Name> {
+        var ids = Set<Name>()
         for room in rooms {
             if let room = state.rooms[room] { ids.formUnion(room.members) }
             if state.members[room] != nil { ids.insert(room) }

@@ -17,7 +17,7 @@ public final class Namespace: Sendable {
 
     private struct State: Sendable {
         var adapter: (any Adapter)?
-        var sockets: [String: Socket] = [:]
+        var sockets: [Name: Socket] = [:]
         var middlewares: [Middleware] = []
         var connectionHandlers: [ConnectionHandler] = []
         /// Whether the server has ended.
@@ -67,7 +67,7 @@ public final class Namespace: Sendable {
     }
 
     /// The clients that are connected to it, by ``Socket/id``; of this process only.
-    public var sockets: [String: Socket] { state.withLock { $0.sockets } }
+    public var sockets: [Name: Socket] { state.withLock { $0.sockets } }
 
     var connectionHandlers: [ConnectionHandler] {
         (parent?.connectionHandlers ?? []) + state.withLock { $0.connectionHandlers }
@@ -80,11 +80,11 @@ public final class Namespace: Sendable {
         }
     }
 
-    func remember(_ socket: Socket) { state.withLock { $0.sockets[socket.id] = socket } }
+    func remember(_ socket: Socket) { state.withLock { $0.sockets[Name(socket.id)] = socket } }
 
     func forget(_ socket: Socket) {
         let isEmpty = state.withLock { state in
-            state.sockets[socket.id] = nil
+            state.sockets[Name(socket.id)] = nil
             return state.sockets.isEmpty
         }
         if isEmpty { parent?.forget(self) }
@@ -95,10 +95,15 @@ public final class Namespace: Sendable {
     /// A client that was on its way is with us, or was refused.
     func clientCame() { parent?.clientCame(to: self) }
 
+    /// The maximum size of what a client names to go on: its secret, and its place among the events.
+    private static let maxRecoveryBytes = 64
+
     /// What a client that names what it had can go on with.
     func recovery(by auth: JSON) -> Recovery? {
+        // No adapter makes longer ones; so none has to look for what a client has made up.
         guard core.configuration.recovery != nil, let privateID = auth["pid"]?.string,
-            let offset = auth["offset"]?.string
+            privateID.utf8.count <= Self.maxRecoveryBytes, let offset = auth["offset"]?.string,
+            offset.utf8.count <= Self.maxRecoveryBytes
         else { return nil }
         return adapter.restore(privateID: privateID, offset: offset)
     }
@@ -122,13 +127,13 @@ extension Namespace {
     }
 
     /// Those in rooms.
-    public func to(_ rooms: String...) -> Broadcast { everybody.to(rooms) }
+    public func to(_ rooms: String...) -> Broadcast { everybody.to(rooms.map { Name($0) }) }
 
     /// The same as ``to(_:)``.
-    public func `in`(_ rooms: String...) -> Broadcast { everybody.to(rooms) }
+    public func `in`(_ rooms: String...) -> Broadcast { everybody.to(rooms.map { Name($0) }) }
 
     /// All but those in rooms.
-    public func except(_ rooms: String...) -> Broadcast { everybody.except(rooms) }
+    public func except(_ rooms: String...) -> Broadcast { everybody.except(rooms.map { Name($0) }) }
 
     /// All who can take what is emitted at once.
     public var volatile: Broadcast { everybody.volatile }
@@ -143,10 +148,10 @@ extension Namespace {
     public func fetchSockets() async -> [RemoteSocket] { await everybody.fetchSockets() }
 
     /// Lets all clients join rooms.
-    public func socketsJoin(_ rooms: String...) async { await adapter.join(Set(rooms), Audience()) }
+    public func socketsJoin(_ rooms: String...) async { await adapter.join(Set(rooms.map { Name($0) }), Audience()) }
 
     /// Lets all clients leave rooms.
-    public func socketsLeave(_ rooms: String...) async { await adapter.leave(Set(rooms), Audience()) }
+    public func socketsLeave(_ rooms: String...) async { await adapter.leave(Set(rooms.map { Name($0) }), Audience()) }
 
     /// Disconnects all clients; as ``Socket/disconnect(close:)``.
     public func disconnectSockets(close: Bool = false) async { await everybody.disconnectSockets(close: close) }
@@ -164,9 +169,11 @@ public final class DynamicNamespace: Sendable {
     private struct State: Sendable {
         var middlewares: [Namespace.Middleware] = []
         var connectionHandlers: [Namespace.ConnectionHandler] = []
-        var children: [String: Namespace] = [:]
+        var children: [Name: Namespace] = [:]
         /// Clients on their way to a child, which is not to go meanwhile.
-        var expected: [String: Int] = [:]
+        var expected: [Name: Int] = [:]
+        /// Children without clients, which go where there is no room for another.
+        var idle: Set<Name> = []
         /// Whether the server has ended.
         var isOver = false
     }
@@ -190,7 +197,9 @@ public final class DynamicNamespace: Sendable {
     }
 
     /// Those that were made, by name.
-    public var children: [String: Namespace] { state.withLock { $0.children } }
+    public var children: [Name: Namespace] { state.withLock { $0.children } }
+
+    func child(_ name: Name) -> Namespace? { state.withLock { $0.children[name] } }
 
     /// Emits an event to all clients of all of them.
     public func emit<each Value: Encodable>(_ event: String, _ values: repeat each Value) async throws {
@@ -199,34 +208,59 @@ public final class DynamicNamespace: Sendable {
 
     /// The child of that name, for a client that is on its way to it until ``Namespace/clientCame()``.
     func expectClient(in name: String, orMake makes: Bool = false) -> Namespace? {
-        state.withLock { state in
-            guard let child = state.children[name] ?? (makes ? Namespace(name, in: core, parent: self) : nil) else {
-                return nil
+        let (child, forgotten) = state.withLock { state -> (Namespace?, Namespace?) in
+            let key = Name(name)
+            var forgotten: Namespace?
+            if state.children[key] == nil {
+                guard makes, makeRoom(&forgotten, &state) else { return (nil, forgotten) }
+                state.children[key] = Namespace(name, in: core, parent: self)
             }
-            state.children[name] = child
-            state.expected[name, default: 0] += 1
-            return child
+            state.expected[key, default: 0] += 1
+            state.idle.remove(key)
+            return (state.children[key], forgotten)
         }
+        forgotten?.forgetHandlers()
+        return child
+    }
+
+    /// Takes a place for one more child; where there is none, an idle child has to go.
+    private func makeRoom(_ forgotten: inout Namespace?, _ state: inout State) -> Bool {
+        let count = core.dynamicNamespaces.add(1, ordering: .relaxed).newValue
+        guard count > core.configuration.maxDynamicNamespaces else { return true }
+        core.dynamicNamespaces.subtract(1, ordering: .relaxed)
+        while let name = state.idle.popFirst() {
+            guard let child = state.children[name], child.isEmpty else { continue }
+            forgotten = state.children.removeValue(forKey: name)
+            return true
+        }
+        return false
     }
 
     func clientCame(to child: Namespace) {
         state.withLock { state in
-            let left = (state.expected[child.name] ?? 1) - 1
-            state.expected[child.name] = left == 0 ? nil : left
+            let name = Name(child.name)
+            let left = (state.expected[name] ?? 1) - 1
+            state.expected[name] = left == 0 ? nil : left
         }
         if child.isEmpty { forget(child) }
     }
 
     func forget(_ child: Namespace) {
-        guard core.configuration.forgetsEmptyNamespaces else { return }
         let isForgotten = state.withLock { state in
-            guard state.children[child.name] === child, state.expected[child.name] == nil, child.isEmpty else {
+            let name = Name(child.name)
+            guard state.children[name] === child, state.expected[name] == nil, child.isEmpty else {
                 return false
             }
-            state.children[child.name] = nil
+            guard core.configuration.forgetsEmptyNamespaces else {
+                state.idle.insert(name)
+                return false
+            }
+            state.children[name] = nil
             return true
         }
-        if isForgotten { child.forgetHandlers() }
+        guard isForgotten else { return }
+        core.dynamicNamespaces.subtract(1, ordering: .relaxed)
+        child.forgetHandlers()
     }
 
     /// Lets go of all that may hold us in turn.

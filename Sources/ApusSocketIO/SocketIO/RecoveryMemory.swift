@@ -19,7 +19,7 @@ struct RecoveryMemory: Sendable {
     private let window: Duration
     private let maxPackets: Int
     private let maxBytes: Int
-    private var lost: [String: Lost] = [:]
+    private var lost: [Name: Lost] = [:]
     private var sent: [Sent] = []
     private var bytes = 0
     private var count: UInt64 = 0
@@ -61,16 +61,16 @@ struct RecoveryMemory: Sendable {
     }
 
     mutating func persist(_ session: RecoveredSession, now: Instant = .now) {
-        lost[session.privateID] = Lost(session: session, time: now)
+        lost[Name(session.privateID)] = Lost(session: session, time: now)
         if lost.count.isMultiple(of: 256) { lost = lost.filter { now - $0.value.time <= window } }
     }
 
     /// Once for each that was lost.
     mutating func restore(privateID: String, offset: String, now: Instant = .now) -> Recovery? {
-        guard let lost = lost.removeValue(forKey: privateID), now - lost.time <= window,
-            let index = sent.firstIndex(where: { $0.offset == offset })
+        guard let lost = lost.removeValue(forKey: Name(privateID)), now - lost.time <= window,
+            let index = sent.firstIndex(where: { $0.offset.hasSameBytes(as: offset) })
         else { return nil }
-        let rooms = lost.session.rooms.union([lost.session.id])
+        let rooms = lost.session.rooms.union([Name(lost.session.id)])
         let missed = sent[(index + 1)...].filter { $0.audience.includes(rooms) }
         return Recovery(
             session: lost.session, missed: missed.map { BroadcastPacket($0.packet) }, count: count)
@@ -79,7 +79,7 @@ struct RecoveryMemory: Sendable {
     /// What was sent to one who comes back since it was given back what there was.
     func missed(since recovery: Recovery) -> [BroadcastPacket] {
         guard let start = recovery.count, count > start else { return [] }
-        let rooms = recovery.session.rooms.union([recovery.session.id])
+        let rooms = recovery.session.rooms.union([Name(recovery.session.id)])
         let late = sent.suffix(Int(clamping: count - start)).filter { $0.audience.includes(rooms) }
         return late.map { BroadcastPacket($0.packet) }
     }

@@ -10,6 +10,8 @@ final class ServerCore: Sendable {
     /// What is being done for clients.
     let work = RunningWork()
     var logger: Logger { server.logger }
+    /// How many namespaces there are that clients have named.
+    let dynamicNamespaces = Atomic(0)
     private let ids = Atomic(0)
     private let stopped = Mutex(ContinuousClock.Instant?.none)
 

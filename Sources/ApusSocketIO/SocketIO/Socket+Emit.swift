@@ -17,7 +17,7 @@ extension Socket {
     public func emit(_ event: String, arguments: [JSON]) async throws {
         let packet = BroadcastPacket(try .event(event, arguments, namespace: namespace.name))
         guard isConnected else { throw SocketIOError.disconnected }
-        let recorded = namespace.adapter.recorded(packet, to: Audience(rooms: [id]))
+        let recorded = namespace.adapter.recorded(packet, to: Audience(rooms: [Name(id)]))
         try await client.session.send(try recorded.packet.checked())
     }
 
@@ -67,11 +67,16 @@ extension Socket {
             if state.isConnected { state.acknowledgements[id] = body }
             return state.isConnected
         }
-        if !isConnected { body(.failure(SocketIOError.disconnected)) }
+        if isConnected { client.awaits(1) } else { body(.failure(SocketIOError.disconnected)) }
     }
 
-    func giveUp(_ id: Int, _ error: any Error) {
-        state.withLock { $0.acknowledgements.removeValue(forKey: id) }?(.failure(error))
+    func giveUp(_ id: Int, _ error: any Error) { endAcknowledgement(id, .failure(error)) }
+
+    /// An acknowledgement has come, or will not come any more.
+    func endAcknowledgement(_ id: Int, _ result: Result<[JSON], any Error>) {
+        guard let resume = state.withLock({ $0.acknowledgements.removeValue(forKey: id) }) else { return }
+        client.awaits(-1)
+        resume(result)
     }
 
     /// Emits what may be lost: where it cannot leave at once, it is dropped.

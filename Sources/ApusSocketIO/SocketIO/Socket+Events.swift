@@ -38,13 +38,13 @@ extension Socket {
     /// Calls `handler` with every event of this name, as it came.
     public func on(_ event: String, _ handler: @escaping @Sendable @concurrent (SocketEvent) async throws -> Void) {
         precondition(
-            !SocketPacket.reservedEvents.contains(event), "no client emits '\(event)'; see onDisconnect(_:) and its kin"
+            !SocketPacket.isReserved(event), "no client emits '\(event)'; see onDisconnect(_:) and its kin"
         )
-        state.withLock { $0.handlers[event, default: []].append(handler) }
+        state.withLock { $0.handlers[Name(event), default: []].append(handler) }
     }
 
     /// Ends what ``on(_:_:)-(String,_)`` began, for all handlers of this name.
-    public func off(_ event: String) { state.withLock { $0.handlers[event] = nil } }
+    public func off(_ event: String) { state.withLock { $0.handlers[Name(event)] = nil } }
 
     /// Calls `handler` with every event, before those of its name.
     public func onAny(_ handler: @escaping @Sendable @concurrent (SocketEvent) async throws -> Void) {
@@ -88,11 +88,11 @@ extension Socket {
         switch packet.kind {
         case .event:
             guard let event = SocketEvent(packet, of: self) else { return }
-            client.began(size)
+            guard client.began(size) else { return }
             enqueue(.event(event, size: size))
         case .acknowledgement:
             guard let id = packet.id, let arguments = packet.data?.array else { return }
-            state.withLock { $0.acknowledgements.removeValue(forKey: id) }?(.success(arguments))
+            endAcknowledgement(id, .success(arguments))
         case .disconnect:
             client.left(namespace.name, isThrownOut: false)
             ends(.clientNamespaceDisconnect)
@@ -182,7 +182,7 @@ extension Socket {
 
     private func handle(_ event: SocketEvent) async {
         let (middlewares, handlers) = state.withLock { state in
-            (state.middlewares, state.anyHandlers + (state.handlers[event.name] ?? []))
+            (state.middlewares, state.anyHandlers + (state.handlers[Name(event.name)] ?? []))
         }
         for middleware in middlewares {
             guard await attempt(event.name, { try await middleware(event) }) else { return }

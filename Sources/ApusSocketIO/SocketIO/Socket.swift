@@ -27,8 +27,8 @@ public final class Socket: Sendable {
         var isConnected = true
         var data = JSON.object(JSON.Object())
         /// Those that it was in when it was disconnected; at first, those that it comes back to.
-        var lastRooms: Set<String> = []
-        var handlers: [String: [@Sendable @concurrent (SocketEvent) async throws -> Void]] = [:]
+        var lastRooms: Set<Name> = []
+        var handlers: [Name: [@Sendable @concurrent (SocketEvent) async throws -> Void]] = [:]
         var middlewares: [@Sendable @concurrent (SocketEvent) async throws -> Void] = []
         var anyHandlers: [@Sendable @concurrent (SocketEvent) async throws -> Void] = []
         var disconnectingHandlers: [DisconnectHandler] = []
@@ -64,7 +64,7 @@ public final class Socket: Sendable {
         var state = State()
         if let recovered {
             state.data = recovered.data
-            state.lastRooms = recovered.rooms.union([recovered.id])
+            state.lastRooms = recovered.rooms.union([Name(recovered.id)])
         }
         self.state = Mutex(state)
     }
@@ -88,7 +88,7 @@ public final class Socket: Sendable {
 /// Rooms.
 extension Socket {
     /// The rooms it is in, its own of the name ``id`` among them; once disconnected, those that it was in then.
-    public var rooms: Set<String> {
+    public var rooms: Set<Name> {
         state.withLock { $0.isConnected ? nil : $0.lastRooms } ?? namespace.adapter.rooms(of: id)
     }
 
@@ -96,19 +96,21 @@ extension Socket {
     public func join(_ rooms: String...) async { await join(rooms) }
 
     /// Joins rooms. What is sent to them after this has returned arrives.
-    public func join(_ rooms: [String]) async { await namespace.adapter.join(Set(rooms), Audience(rooms: [id])) }
+    public func join(_ rooms: [String]) async {
+        await namespace.adapter.join(Set(rooms.map { Name($0) }), Audience(rooms: [Name(id)]))
+    }
 
     /// Leaves a room. What is sent to it after this has returned does not arrive.
-    public func leave(_ room: String) async { await namespace.adapter.leave([room], Audience(rooms: [id])) }
+    public func leave(_ room: String) async { await namespace.adapter.leave([Name(room)], Audience(rooms: [Name(id)])) }
 
     /// All others in rooms: what is emitted goes to each of them once, and not to this client.
-    public func to(_ rooms: String...) -> Broadcast { others.to(rooms) }
+    public func to(_ rooms: String...) -> Broadcast { others.to(rooms.map { Name($0) }) }
 
     /// The same as ``to(_:)``.
-    public func `in`(_ rooms: String...) -> Broadcast { others.to(rooms) }
+    public func `in`(_ rooms: String...) -> Broadcast { others.to(rooms.map { Name($0) }) }
 
     /// All others in the namespace but those in these rooms.
-    public func except(_ rooms: String...) -> Broadcast { others.except(rooms) }
+    public func except(_ rooms: String...) -> Broadcast { others.except(rooms.map { Name($0) }) }
 
     /// All others in the namespace.
     public var broadcast: Broadcast { others }
@@ -116,7 +118,7 @@ extension Socket {
     /// All others in the namespace that are connected to this very server.
     public var local: Broadcast { others.local }
 
-    private var others: Broadcast { Broadcast(namespace).except([id]) }
+    private var others: Broadcast { Broadcast(namespace).except([Name(id)]) }
 }
 
 /// Ending.
@@ -135,7 +137,7 @@ extension Socket {
     @discardableResult
     func ends(_ reason: DisconnectReason) -> Bool {
         let rooms = namespace.adapter.rooms(of: id)
-        let left = state.withLock { state -> (rooms: Set<String>, waiting: [AcknowledgementHandler])? in
+        let left = state.withLock { state -> (rooms: Set<Name>, waiting: [AcknowledgementHandler])? in
             guard state.isConnected else { return nil }
             state.isConnected = false
             // The adapter may not know it yet; else there is its own room at least.
@@ -146,10 +148,11 @@ extension Socket {
         guard let (rooms, waiting) = left else { return false }
         if let privateID, reason.isRecoverable {
             namespace.adapter.persist(
-                RecoveredSession(id: id, privateID: privateID, rooms: rooms.subtracting([id]), data: data))
+                RecoveredSession(id: id, privateID: privateID, rooms: rooms.subtracting([Name(id)]), data: data))
         }
         namespace.adapter.remove(id)
         namespace.forget(self)
+        client.awaits(-waiting.count)
         for resume in waiting { resume(.failure(SocketIOError.disconnected)) }
         enqueue(.disconnection(reason))
         return true
@@ -183,6 +186,8 @@ public struct DisconnectReason: RawRepresentable, Hashable, Sendable, CustomStri
     public static let transportError = Self(rawValue: "transport error")
     /// The client has sent what is no packet.
     public static let parseError = Self(rawValue: "parse error")
+    /// The client has sent more, or longer names, than a setting allows.
+    public static let limitExceeded = Self(rawValue: "limit exceeded")
     /// The connection was closed, because no packet of the client made sense where it came.
     public static let forcedClose = Self(rawValue: "forced close")
 

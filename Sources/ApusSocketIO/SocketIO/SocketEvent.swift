@@ -66,7 +66,7 @@ extension SocketPacket {
     static func event(
         _ name: String, _ arguments: [JSON], namespace: String, id: Int? = nil
     ) throws(SocketIOError) -> Self {
-        guard !reservedEvents.contains(name) else { throw .reserved(name) }
+        guard !isReserved(name) else { throw .reserved(name) }
         return Self(kind: .event, namespace: namespace, id: id, data: .array([.string(name)] + arguments))
     }
 }

@@ -19,7 +19,7 @@ enum FeatureServer {
         var configuration = SocketIOServer.Configuration()
         configuration.cookie = SessionCookie()
         configuration.allowRequest = { handshake in
-            if handshake.query["forbidden"] == "true" { throw SocketIOError.refused("Not you") }
+            if handshake.query["forbidden"] != nil { throw SocketIOError.refused("Not you") }
         }
         // Who counts instructions wants none of pings.
         if isQuiet { configuration.pingInterval = .seconds(3600) }
@@ -88,7 +88,7 @@ enum FeatureServer {
             await socket.leave(room)
             return true
         }
-        socket.on("rooms") { () -> [String] in socket.rooms.subtracting([socket.id]).sorted() }
+        socket.on("rooms") { () -> [String] in names(of: socket) }
         socket.on("say") { (room: String, value: JSON) in try await io.to(room).emit("said", value) }
         socket.on("say-to-others") { (room: String, value: JSON) in try await socket.to(room).emit("said", value) }
         socket.on("say-except") { (room: String, value: JSON) in try await io.except(room).emit("said", value) }
@@ -102,6 +102,11 @@ enum FeatureServer {
             return await io.in(room).fetchSockets().count
         }
         socket.on("kick") { (room: String, close: Bool) in await io.in(room).disconnectSockets(close: close) }
+    }
+
+    /// The rooms that a client is in, beside its own.
+    private static func names(of socket: Socket) -> [String] {
+        socket.rooms.subtracting([Name(socket.id)]).sorted().map(\.text)
     }
 
     /// Who is who, and what becomes of them.
@@ -120,7 +125,7 @@ enum FeatureServer {
             if event.name == "any" { try await socket.emit("heard", event.name, event.arguments) }
         }
         socket.onDisconnecting { reason in
-            journal.note("disconnecting \(reason) \(socket.rooms.subtracting([socket.id]).sorted())")
+            journal.note("disconnecting \(reason) \(names(of: socket))")
         }
         socket.onDisconnect { reason in journal.note("disconnect \(reason)") }
     }

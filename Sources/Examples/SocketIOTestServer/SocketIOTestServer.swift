@@ -109,6 +109,7 @@ private final class Echo: EngineApplication {
     }
 
     func upgraded(to webSocket: WebSocket) {}
+    func pongIsDue(_ isDue: Bool) {}
     func ended(_ reason: EngineEnd) {}
     func waitForRoom() async {}
 }
