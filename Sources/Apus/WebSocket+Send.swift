@@ -3,10 +3,11 @@ extension WebSocket {
     /// Sends a text message.
     ///
     /// Suspends only while the outbound queue is full (``WebSocketServer/Configuration/maxOutboundBytes``) and the
-    /// policy is to wait. What one task sends arrives in order; many tasks may send at once.
+    /// policy is to wait. What one task sends arrives in order; many tasks may send at once. In a cancelled task it still
+    /// sends what can be sent, or queued, at once, and throws where it would have to wait.
     ///
     /// - Throws: ``WebSocketError``: `connectionClosed`, `slowConsumer` (by the policy `close`), `outOfResources`, or
-    ///   `cancelled` where the task was cancelled while it waited; in each case the message was not sent.
+    ///   `cancelled` where the queue is full and the task is cancelled; in each case the message was not sent.
     @inlinable
     @inline(__always)
     @concurrent
@@ -109,10 +110,10 @@ extension WebSocket {
     @usableFromInline
     func sendWaiting(_ message: Message) async throws(WebSocketError) {
         while true {
+            if try isSent(await eventLoop.run { self.attempt(message) }) { return }
             guard !Task.isCancelled else {
                 throw WebSocketError(.cancelled, "the task was cancelled while it waited to send")
             }
-            if try isSent(await eventLoop.run { self.attempt(message) }) { return }
             await waitForDrain()
         }
     }

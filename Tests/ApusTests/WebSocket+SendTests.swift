@@ -115,19 +115,87 @@ struct WebSocketSendTests {
         }
     }
 
-    @Test func `a cancelled task sends nothing`() async throws {
-        let codes = Box<WebSocketError.Code?>()
+    /// The code of the error that `body` throws in a task that is cancelled from the start.
+    private static func errorCodeWhenCancelled(
+        _ socket: WebSocket, isOnLoop: Bool, _ body: @escaping @Sendable () async throws -> Void
+    ) async -> WebSocketError.Code? {
+        let executor: any TaskExecutor = isOnLoop ? socket.eventLoop : globalConcurrentExecutor
+        return await withTaskGroup(of: WebSocketError.Code?.self) { group in
+            group.cancelAll()
+            group.addTask(executorPreference: executor) { await errorCode(body) }
+            return await group.next() ?? nil
+        }
+    }
+
+    /// On the connection's thread and on another one: the way to the loop differs, what comes of it does not.
+    @Test(arguments: [true, false])
+    func `a cancelled task sends what can be sent at once`(isOnLoop: Bool) async throws {
         try await withServer { socket in
-            await withTaskGroup(of: Void.self) { group in
-                group.cancelAll()
-                group.addTask(executorPreference: globalConcurrentExecutor) {
-                    codes.put(await errorCode { try await socket.send("too late") })
-                }
+            let code = await Self.errorCodeWhenCancelled(socket, isOnLoop: isOnLoop) {
+                try await socket.send("just in time")
+                try await socket.send([1])
+                try await socket.send(Message.text("and another"))
             }
+            #expect(code == nil)
         } body: { _, port in
-            let code = try await onThread { try Self.readNumbers(Client.webSocket(port: port)) }
-            #expect(code.numbers.isEmpty)
-            #expect(await codes.take() == .cancelled)
+            let texts = try await onThread {
+                let client = try Client.webSocket(port: port)
+                let texts = try [client.readText(), String(client.readFrame().payload[0]), client.readText()]
+                try client.readClose()
+                return texts
+            }
+            #expect(texts == ["just in time", "1", "and another"])
+        }
+    }
+
+    @Test(arguments: [true, false])
+    func `a cancelled task does not wait to send`(isOnLoop: Bool) async throws {
+        let isDone = Gate()
+        var configuration = WebSocketServer.Configuration()
+        configuration.maxOutboundBytes = 1000
+        configuration.closeTimeout = .milliseconds(100)
+        try await WebSocketPair.run(configuration: configuration, clientConfiguration: .init(), eventLoop: nil) {
+            socket in
+            try await fill(socket)
+            let code = await Self.errorCodeWhenCancelled(socket, isOnLoop: isOnLoop) {
+                try await socket.send("too late")
+            }
+            #expect(code == .cancelled)
+            isDone.open()
+        } client: { _ in
+            await isDone.pass()
+        }
+    }
+
+    /// A message may have been refused, and all others have left before anybody asks to hear of that.
+    @Test(arguments: [true, false])
+    func `nobody waits for an empty queue to drain`(isOnLoop: Bool) async throws {
+        try await WebSocketPair.run(configuration: .init(), clientConfiguration: .init(), eventLoop: nil) { socket in
+            let executor: any TaskExecutor = isOnLoop ? socket.eventLoop : globalConcurrentExecutor
+            await withTaskExecutorPreference(executor) { await socket.waitForDrain() }
+            try await socket.send("done")
+        } client: { socket in
+            try await socket.expectNext("done")
+        }
+    }
+
+    @Test func `whoever waits to send is told when the connection ends`() async throws {
+        let isFull = Gate()
+        var configuration = WebSocketServer.Configuration()
+        configuration.maxOutboundBytes = 1000
+        try await WebSocketPair.run(configuration: configuration, clientConfiguration: .init(), eventLoop: nil) {
+            socket in
+            try await fill(socket)
+            async let codes = withTaskGroup(of: WebSocketError.Code?.self) { group in
+                for _ in 0..<3 { group.addTask { await errorCode { try await socket.send("stuck") } } }
+                return await group.reduce(into: []) { $0.append($1) }
+            }
+            try await until { socket.outbound.waiters.count == 3 }
+            isFull.open()
+            #expect(await codes == [.connectionClosed, .connectionClosed, .connectionClosed])
+        } client: { socket in
+            await isFull.pass()
+            socket.abort()
         }
     }
 

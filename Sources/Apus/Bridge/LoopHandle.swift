@@ -75,9 +75,11 @@ final class LoopHandle: Sendable {
     var runningJob: UnsafeMutableRawPointer? { apus_loop_running(pointer) }
 
     /// Whether this is the job that runs on the loop now, and we are in it.
-    func isRunning(_ job: UnsafeMutableRawPointer?) -> Bool {
+    ///
+    /// - Parameter job: read on the loop's thread only, and so may be something that only this thread touches.
+    func isRunning(_ job: @autoclosure () -> UnsafeMutableRawPointer?) -> Bool {
         guard let running = runningJob else { return false }
-        return running == job
+        return running == job()
     }
 
     /// `apus_loop_enqueue`

@@ -19,6 +19,30 @@ extension WebSocketServer.Configuration {
     }
 }
 
+extension WebSocketServer.Configuration {
+    /// Nothing ends because time is over, however busy the machine is.
+    static var patient: Self {
+        .with {
+            $0.handshakeTimeout = .seconds(3600)
+            $0.closeTimeout = .seconds(3600)
+            $0.stopDeadline = .seconds(3600)
+            $0.pingInterval = nil
+        }
+    }
+}
+
+extension WebSocketClient.Configuration {
+    /// Nothing ends because time is over, however busy the machine is.
+    static var patient: Self {
+        var configuration = Self()
+        configuration.connectTimeout = .seconds(3600)
+        configuration.handshakeTimeout = .seconds(3600)
+        configuration.closeTimeout = .seconds(3600)
+        configuration.pingInterval = nil
+        return configuration
+    }
+}
+
 /// A server without words.
 func makeServer(_ configuration: WebSocketServer.Configuration = .with()) throws(WebSocketError) -> WebSocketServer {
     try WebSocketServer(configuration: configuration, logger: .silent)
@@ -78,6 +102,16 @@ func withServer(
     try await withServer(makeServer(configuration), handler: handler, body: body)
 }
 
+/// Runs a server that was made before for WebSockets alone, while `body` talks to it.
+@discardableResult
+func withServer(
+    _ server: WebSocketServer,
+    handler: @escaping WebSocketServer.Handler,
+    body: (WebSocketServer, Int) async throws -> Void
+) async throws -> WebSocketServer.Statistics {
+    try await withServer(server, upgrade: nil, handler: handler, body: body)
+}
+
 /// Whether the server goes on serving: a new connection gets its echo.
 func expectEcho(port: Int, sourceLocation: SourceLocation = #_sourceLocation) async throws {
     let answer = try await onThread {
@@ -102,6 +136,16 @@ func until(_ condition: () -> Bool) async throws {
         try Task.checkCancellation()
         await Task.yield()
     }
+}
+
+/// Sends until nothing is taken any more, though the loop has gone round: to a peer that does not read.
+func fill(_ socket: WebSocket) async throws {
+    let bytes = [UInt8](repeating: 0, count: 10_000)
+    repeat {
+        while socket.trySend(bytes) == .sent {}
+        // Calls from elsewhere are taken between two looks at the network.
+        for _ in 0..<5 { await Task.detached { await socket.eventLoop.run {} }.value }
+    } while await socket.eventLoop.run({ socket.trySend(bytes) == .sent })
 }
 
 /// The code of the error that `body` throws; `nil` where it throws none.
