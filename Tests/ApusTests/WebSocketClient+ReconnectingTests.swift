@@ -14,14 +14,25 @@ private final class TestClock: Clock, Sendable {
     }
 
     private let time = Mutex(Duration.zero)
+    private let ignoresCancellation: Bool
+    private let actionOnSleep = Mutex<@Sendable () -> Void>({})
     let sleeps = Log<Duration>()
     var now: Instant { Instant(offset: time.withLock { $0 }) }
     var minimumResolution: Duration { .zero }
 
     func sleep(until deadline: Instant, tolerance: Duration?) async throws {
-        try Task.checkCancellation()
+        actionOnSleep.withLock { $0 }()
+        if !ignoresCancellation { try Task.checkCancellation() }
         sleeps.append(now.duration(to: deadline))
         advance(by: now.duration(to: deadline))
+    }
+
+    init(ignoresCancellation: Bool = false) { self.ignoresCancellation = ignoresCancellation }
+
+    /// What happens when somebody begins to sleep.
+    var onSleep: @Sendable () -> Void {
+        get { actionOnSleep.withLock { $0 } }
+        set { actionOnSleep.withLock { $0 = newValue } }
     }
 
     func advance(by duration: Duration) { time.withLock { $0 += duration } }
@@ -47,14 +58,18 @@ struct ReconnectingTests {
     ) async throws -> [Duration] {
         let clock = TestClock()
         let rest = Mutex(ends[...])
+        let attempts = Log<WebSocketClient.Attempt>()
         do {
-            try await WebSocketClient.reconnecting(settings, clock: clock, random: { random }, .silent) {
+            try await WebSocketClient.reconnecting(
+                settings, clock: clock, random: { random }, .silent, destination: { attempts.append($0) }
+            ) { _ in
                 let (duration, end) = try #require(rest.withLock { $0.popFirst() })
                 clock.advance(by: duration)
                 return try end.get()
             }
         } catch is Mistake {}
         #expect(rest.withLock { $0.isEmpty })
+        #expect(attempts.all.map(\.number) == Array(0..<ends.count))
         return clock.sleeps.all
     }
 
@@ -125,7 +140,7 @@ struct ReconnectingTests {
     @Test func `settings that cannot work are refused`() async {
         for change: @Sendable (inout Reconnection) -> Void in [
             { $0.multiplier = 0.5 }, { $0.multiplier = .infinity }, { $0.jitter = 1.1 }, { $0.jitter = .nan },
-            { $0.initialDelay = .seconds(-1) }, { $0.maxAttempts = -1 },
+            { $0.initialDelay = .seconds(-1) }, { $0.maxAttempts = -1 }, { $0.maxRetryAfter = .seconds(-1) },
         ] {
             let code = await errorCode {
                 try await WebSocketClient.reconnecting("ws://127.0.0.1", reconnection: settings(change)) { _ in }
@@ -145,19 +160,130 @@ struct ReconnectingTests {
         }
     }
 
-    @Test func `a cancelled task reconnects no more`() async throws {
-        let attempts = Log<Int>()
+    /// A clock that does not look whether its task is cancelled tells who does.
+    @Test func `a cancelled task reconnects no more, and does not even wait`() async throws {
+        let (attempts, clock) = (Log<Int>(), TestClock(ignoresCancellation: true))
         let task = Task {
             await errorCode {
-                try await WebSocketClient.reconnecting(settings(), clock: TestClock(), random: { 1 }, .silent) {
-                    attempts.append(1)
+                try await WebSocketClient.reconnecting(
+                    settings(), clock: clock, random: { 1 }, .silent, destination: { attempts.append($0.number) }
+                ) { _ in
                     withUnsafeCurrentTask { $0?.cancel() }
-                    return .goingAway
+                    return attempts.all.count < 3 ? .goingAway : nil
                 }
             }
         }
         #expect(await task.value == .cancelled)
-        #expect(attempts.all == [1])
+        #expect(attempts.all == [0])
+        #expect(clock.sleeps.all.isEmpty)
+    }
+
+    @Test func `a task that is cancelled while it waits makes no other attempt`() async throws {
+        let (attempts, clock) = (Log<Int>(), TestClock())
+        clock.onSleep = { withUnsafeCurrentTask { $0?.cancel() } }
+        let task = Task {
+            await errorCode {
+                try await WebSocketClient.reconnecting(
+                    settings(), clock: clock, random: { 1 }, .silent, destination: { attempts.append($0.number) }
+                ) { _ in .goingAway }
+            }
+        }
+        #expect(await task.value == .cancelled)
+        #expect(attempts.all == [0])
+    }
+
+    @Test func `each attempt is told what became of the last one`() async throws {
+        let attempts = Log<WebSocketClient.Attempt>()
+        let clock = TestClock()
+        let ends = Mutex<[Result<CloseCode?, any Error>]>([Self.lost, .success(.serviceRestart), .success(nil)])
+        try await WebSocketClient.reconnecting(
+            settings(), clock: clock, random: { 1 }, .silent,
+            destination: { attempt in
+                attempts.append(attempt)
+                return "to \(attempt.number)"
+            }
+        ) { target in
+            #expect(target == "to \(attempts.all.count - 1)")
+            if attempts.all.count == 2 { clock.advance(by: .seconds(30)) }
+            return try ends.withLock { $0.removeFirst() }.get()
+        }
+        #expect(attempts.all.map(\.failures) == [0, 1, 1])
+        guard
+            case (nil, .failed(let error), .closed(let code)) =
+                (attempts.all[0].lastEnd, attempts.all[1].lastEnd, attempts.all[2].lastEnd)
+        else {
+            Issue.record("these were other ends")
+            return
+        }
+        #expect(error.code == .connectionLost)
+        #expect(code == .serviceRestart)
+    }
+
+    @Test func `what the closure for a destination throws ends the attempts, whatever it is`() async throws {
+        let attempts = Log<Int>()
+        let code = await errorCode {
+            try await WebSocketClient.reconnecting(
+                settings(), clock: TestClock(), random: { 1 }, .silent,
+                destination: { attempt in
+                    attempts.append(attempt.number)
+                    if attempt.number == 1 { throw WebSocketError(.timedOut, "no token") }
+                }
+            ) { _ in try Self.lost.get() }
+        }
+        #expect(code == .timedOut)
+        #expect(attempts.all == [0, 1])
+    }
+
+    private static func refusal(_ status: HTTPResponse.Status, _ fields: HTTPFields) -> Result<CloseCode?, any Error> {
+        .failure(WebSocketError(.handshakeRefused, "", response: Response(status: status, headerFields: fields)))
+    }
+
+    @Test(arguments: [HTTPResponse.Status.tooEarly, .tooManyRequests, .serviceUnavailable])
+    func `a server that says when to come again is believed`(status: HTTPResponse.Status) async throws {
+        let ends: [(Duration, Result<CloseCode?, any Error>)] = [
+            (.zero, Self.refusal(status, [.retryAfter: "7"])),
+            (
+                .zero,
+                Self.refusal(
+                    status,
+                    [.retryAfter: "Sun, 06 Nov 1994 08:50:37 GMT", .date: "Sun, 06 Nov 1994 08:49:37 GMT"])
+            ),
+            (.zero, Self.refusal(status, [.retryAfter: "99999999999999999999"])),
+            (.zero, Self.refusal(status, [.retryAfter: "soon"])),
+            (.zero, .success(nil)),
+        ]
+        #expect(
+            try await waits(settings { $0.maxRetryAfter = .seconds(100) }, ends) == [
+                .seconds(1 + 7), .seconds(2 + 60), .seconds(4 + 100), .seconds(8),
+            ])
+    }
+
+    @Test func `a token that has expired is replaced, and the next attempt has the new one`() async throws {
+        let tokens = Log<String?>()
+        try await withServer(
+            upgrade: { request in
+                tokens.append(request.headerFields[.authorization])
+                let isNew = request.headerFields[.authorization] == "Bearer new"
+                return isNew ? .accept(subprotocol: "second") : .reject(Response(status: .unauthorized))
+            },
+            handler: { _ in }
+        ) { _, port in
+            let quick = settings {
+                $0.initialDelay = .zero
+                $0.shouldReconnect = { $0.isTransient || $0.status == .unauthorized }
+            }
+            try await WebSocketClient.reconnecting(reconnection: quick, logger: .silent) { attempt in
+                let isRefused = attempt.lastEnd?.status == .unauthorized
+                var destination = WebSocketClient.Destination("ws://127.0.0.1:\(port)/\(attempt.number)")
+                destination.configuration.headerFields[.authorization] = isRefused ? "Bearer new" : "Bearer old"
+                destination.configuration.subprotocols = [isRefused ? "second" : "first"]
+                return destination
+            } handler: { socket in
+                #expect(socket.subprotocol == "second")
+                #expect(socket.request.path == "/1")
+            }
+        }
+        #expect(tokens.all == ["Bearer old", "Bearer new"])
     }
 
     @Test func `a server that comes back is found again`() async throws {
