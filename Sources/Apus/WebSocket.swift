@@ -41,6 +41,8 @@ public final class WebSocket: Sendable {
     @exclusivity(unchecked) nonisolated(unsafe) var ending: Ending?
     /// The handler's own task, which the end of the connection ends; its waits need no cancellation handler.
     @exclusivity(unchecked) nonisolated(unsafe) var handlerJob: UnsafeMutableRawPointer?
+    /// The last words, if there are any.
+    @exclusivity(unchecked) nonisolated(unsafe) var farewell: Farewell?
     /// For tasks on other threads.
     let status = SharedStatus()
 
@@ -69,6 +71,7 @@ extension WebSocket: ConnectionOwner {
         endReceiving()
         endSending()
         endPings()
+        endFarewell()
     }
 
     func freed() {

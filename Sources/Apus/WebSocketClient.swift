@@ -102,15 +102,25 @@ public enum WebSocketClient {
             defer { socket.handlerJob = nil }
             do {
                 let result = try await handler(socket)
-                socket.sendClose(.normalClosure)
+                await close(socket, .normalClosure)
                 return .success(result)
             } catch {
-                socket.sendClose(.internalError)
+                await close(socket, .internalError)
                 return .failure(error)
             }
         } onCancel: {
-            socket.onLoop { socket.sendClose(.goingAway) }
+            socket.onLoop { socket.goAway(isPrompt: true) }
         }
+    }
+
+    /// Starts to close, once the last words are said where there are some to say.
+    private static func close(_ socket: WebSocket, _ code: CloseCode) async {
+        if Task.isCancelled || socket.farewell?.task != nil {
+            socket.goAway(isPrompt: true)
+        } else {
+            socket.sendClose(code)
+        }
+        await socket.waitForFarewell()
     }
 }
 

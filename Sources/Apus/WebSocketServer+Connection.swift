@@ -89,9 +89,21 @@ extension WebSocketServer {
         defer { socket.handlerJob = nil }
         do {
             try await handler(socket)
-            socket.sendClose(Task.isCancelled ? .goingAway : .normalClosure)
+            close(socket, .normalClosure)
         } catch {
             handlerThrew(error, socket)
+        }
+        await socket.waitForFarewell()
+    }
+
+    /// A handler that was cancelled has not ended by itself, and one that ends while the server drains may have seen that.
+    private func close(_ socket: WebSocket, _ code: CloseCode) {
+        if Task.isCancelled || socket.farewell?.task != nil {
+            socket.goAway()
+        } else if code == .normalClosure, isDraining {
+            socket.handle?.goAway()
+        } else {
+            socket.sendClose(code)
         }
     }
 
@@ -99,7 +111,7 @@ extension WebSocketServer {
         if socket.ending == nil, !Task.isCancelled {
             logger.error("a handler threw", metadata: ["socket": "\(socket.id)", "error": "\(error)"])
         }
-        socket.sendClose(Task.isCancelled ? .goingAway : .internalError)
+        close(socket, .internalError)
     }
 }
 

@@ -30,8 +30,14 @@ extension WebSocketServer {
 
     /// Listens, and serves until the task is cancelled or a signal of ``Configuration/shutdownSignals`` comes.
     ///
-    /// Then it stops to accept, closes every WebSocket with 1001, and returns once all connections and handlers have
-    /// ended, at most after ``Configuration/stopDeadline``; handlers that run on then are cancelled and waited for.
+    /// It stops in this order:
+    /// 1. ``isDraining`` is true, so that a health check can answer 503. Everything goes on for
+    ///    ``Configuration/drainDelay``, unless the task is cancelled, which cancels the handlers as well.
+    /// 2. Connections are no longer accepted.
+    /// 3. Each WebSocket gets its last words (``WebSocket/beforeGoingAway(_:)``), and then a Close with
+    ///    ``Configuration/stopCode``, 1001 by default.
+    /// 4. Once all connections and handlers have ended, this returns. After ``Configuration/stopDeadline`` the connections
+    ///    that are left are dropped; handlers that run on then are cancelled and waited for.
     ///
     /// All closures run on event loops, and so must not block. An error that `upgrade` or `http` throws is logged and
     /// answered with 500.
@@ -95,20 +101,35 @@ extension WebSocketServer {
         logger.info("listening", metadata: ["address": "\(address)"])
         handlers.onListening(address)
 
-        let stop: @Sendable () -> Void = {
-            self.callStopHooks()
-            shards.forEach { $0.stop(deadline: self.configuration.stopDeadline) }
-        }
         await withTaskCancellationHandler {
             await withGracefulShutdownHandler {
-                await self.acceptConnections(of: shards, handlers)
+                await withDiscardingTaskGroup { group in
+                    group.addTask { await self.stopWhenTold(shards) }
+                    await self.acceptConnections(of: shards, handlers)
+                }
             } onGracefulShutdown: {
-                stop()
+                self.draining.begin()
             }
         } onCancel: {
-            stop()
+            self.draining.begin()
         }
         logger.info("stopped", metadata: ["address": "\(address)"])
+    }
+
+    /// Stops in order, once the server was told to.
+    private func stopWhenTold(_ shards: [ServerShard]) async {
+        await draining.wait()
+        // The closures for a graceful shutdown run one after the other, and this one behind those that run now. So what
+        // a handler's closure sends is under way before anything is closed.
+        await withGracefulShutdownHandler {
+        } onGracefulShutdown: {
+        }
+        if configuration.drainDelay > .zero {
+            logger.info("draining", metadata: ["for": "\(configuration.drainDelay)"])
+            try? await sleep(configuration.drainDelay)  // which a cancellation ends
+        }
+        callStopHooks()
+        shards.forEach { $0.stop(deadline: configuration.stopDeadline) }
     }
 
     /// Opens one listener a loop; where one fails, all are closed again.

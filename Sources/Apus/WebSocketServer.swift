@@ -29,6 +29,9 @@ public final class WebSocketServer: Sendable {
     /// For connections to come; `nil` where the server speaks no TLS.
     let tls: Mutex<TLSContext?>
     private let hasRun = Mutex(false)
+    let draining = DrainSignal()
+    /// Waits for so long, or until the task is cancelled; tests have their own.
+    let sleep: @Sendable (Duration) async throws -> Void
     private let hooks = Mutex(Hooks())
 
     private struct Hooks {
@@ -39,10 +42,17 @@ public final class WebSocketServer: Sendable {
     /// Makes a server and the threads of its event loops; it listens once it runs.
     ///
     /// - Throws: ``WebSocketError``: `invalidConfiguration`, `unreadableFile` of a certificate, or `outOfResources`.
-    public init(
+    public convenience init(
         configuration: Configuration = .init(), logger: Logger = Logger(label: "apus")
     ) throws(WebSocketError) {
+        try self.init(configuration, logger) { try await Task.sleep(for: $0) }
+    }
+
+    init(
+        _ configuration: Configuration, _ logger: Logger, sleep: @escaping @Sendable (Duration) async throws -> Void
+    ) throws(WebSocketError) {
         try configuration.validate()
+        self.sleep = sleep
         self.configuration = configuration
         self.logger = logger
         var context: TLSContext?

@@ -37,7 +37,7 @@ struct ChatServer: Sendable {
             upgrade: { request in
                 Site.path(of: request.head) == "/chat" ? .accept() : .reject(.notFound)
             },
-            http: { await site.response(to: $0.head) },
+            http: { await site.response(to: $0.head, isDraining: server.isDraining) },
             handler: serve)
         services.journal.close()
         await storing

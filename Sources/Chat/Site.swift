@@ -20,10 +20,12 @@ struct Site: Sendable {
     }
 
     /// Answers a request that is no opening handshake.
-    func response(to request: HTTPRequest) async -> Response {
+    ///
+    /// - Parameter isDraining: whether the server is about to stop, so that new clients should go elsewhere.
+    func response(to request: HTTPRequest, isDraining: Bool = false) async -> Response {
         var response: Response
         if Self.path(of: request) == "/healthz" {
-            response = await health()
+            response = isDraining ? .text("the server is about to stop", status: .serviceUnavailable) : await health()
             response.headerFields[.cacheControl] = "no-store"
         } else {
             response = page.response(to: request) ?? .notFound

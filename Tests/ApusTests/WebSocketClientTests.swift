@@ -52,11 +52,12 @@ struct WebSocketClientTests {
 
     @Test func `a connection as old as it may be is closed with 1001`() async throws {
         let codes = Box<CloseCode?>()
-        try await withServer { socket in
+        try await withServer(.patient) { socket in
+            defer { codes.put(socket.closeCode) }
             for try await _ in socket {}
-            codes.put(socket.closeCode)
         } body: { _, port in
             try await connect(port: port) {
+                $0 = .patient
                 $0.maxLifetime = .milliseconds(100)
             } handler: { socket in
                 for try await _ in socket {}
@@ -92,12 +93,16 @@ struct WebSocketClientTests {
     @Test func `a cancelled task closes with 1001`() async throws {
         let codes = Box<CloseCode?>()
         let isOpen = Gate()
-        try await withServer { socket in
+        try await withServer(.patient) { socket in
+            defer { codes.put(socket.closeCode) }
             for try await _ in socket {}
-            codes.put(socket.closeCode)
         } body: { _, port in
             let task = Task {
-                try await connect(port: port) { socket in
+                // Whether it opens or not, or this test would wait for ever where it does not.
+                defer { isOpen.open() }
+                return try await connect(port: port) {
+                    $0 = .patient
+                } handler: { socket in
                     isOpen.open()
                     for try await _ in socket {}
                     return "ended"

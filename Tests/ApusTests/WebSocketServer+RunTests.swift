@@ -22,18 +22,17 @@ struct WebSocketServerRunTests {
 
     @Test func `a cancelled server closes everybody with 1001 and returns`() async throws {
         let ends = Box<WebSocketError.Code?>()
-        let stopped = Gate()
         let codes = Box<[UInt16?]>()
+        var configuration = WebSocketServer.Configuration.patient
+        configuration.threads = 3
         let statistics = try await withServer(
-            .with { $0.threads = 3 },
-            handler: { socket in ends.put(await errorCode { for try await _ in socket {} }) }
+            configuration, handler: { socket in ends.put(await errorCode { for try await _ in socket {} }) }
         ) { _, port in
             let clients = try await onThread { try (0..<12).map { _ in try Client.webSocket(port: port) } }
             Task.detached {
-                await stopped.pass(evenIfCancelled: true)
+                defer { codes.close() }
                 codes.put(try await onThread { try clients.map { try $0.readClose() } })
             }
-            stopped.open()
         }
         #expect(await codes.take() == [UInt16?](repeating: 1001, count: 12))
         #expect(await ends.take(12).allSatisfy { $0 == nil })

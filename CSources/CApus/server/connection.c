@@ -7,6 +7,7 @@
 #include "apus/close.h"
 #include "server/backlog.h"
 #include "server/client.h"
+#include "server/closing.h"
 #include "server/keepalive.h"
 
 static apus_connection *connection_of(apus_stream *stream)
@@ -69,7 +70,8 @@ void apus__connection_tell_end(apus_connection *connection, const apus_ending *e
         return;
     connection->has_ended = true;
     apus__topic_unsubscribe_all(connection);
-    connection->endpoint->config->callbacks.on_end(connection, ending);
+    apus_ending told = apus__closing_ending(connection, ending);
+    connection->endpoint->config->callbacks.on_end(connection, &told);
 }
 
 /* Waits for the peer's end, for a while. */
@@ -136,7 +138,10 @@ void apus__connection_stop(apus_connection *connection)
         connection->request->keep_alive = false;
         return;
     case PHASE_OPEN:
-        apus_connection_close(connection, 1001, NULL, 0);
+        if (apus_session_is_open(&connection->session) && connection->endpoint->config->callbacks.on_stop != NULL)
+            connection->endpoint->config->callbacks.on_stop(connection);
+        else
+            apus_connection_go_away(connection);
         return;
     case PHASE_OPENING: /* the client ends it (client.c) */
     case PHASE_ENDING:
@@ -204,6 +209,13 @@ static void on_read(apus_stream *stream, uint8_t *data, size_t len)
     /* While ENDING, what comes is read and forgotten, so that closing does not reset what we sent. */
 }
 
+/* A connection that ends behind the peer's Close is not lost. */
+static void count_loss(apus_connection *connection)
+{
+    if (connection->phase == PHASE_OPEN && connection->peer_close == NULL)
+        APUS_COUNT(connection->endpoint->statistics.connections_lost, 1);
+}
+
 static void on_end(apus_stream *stream, int error)
 {
     apus_connection *connection = connection_of(stream);
@@ -214,13 +226,17 @@ static void on_end(apus_stream *stream, int error)
         apus__content_lose(connection);
         return;
     }
+    /* The same holds for one that has sent its Close, while the answer to that waits for other answers. */
+    if (error == 0 && connection->peer_close != NULL) {
+        apus__stream_set_reading(stream, false);
+        return;
+    }
     if (connection->phase == PHASE_OPENING) {
         apus__opening_end(connection, error == 0 && apus__stream_is_truncated(stream) ? APUS_ETRUNCATED : APUS_ELOST);
         return;
     }
     bool is_truncated = error == 0 && connection->phase == PHASE_OPEN && apus__stream_is_truncated(stream);
-    if (connection->phase == PHASE_OPEN)
-        APUS_COUNT(connection->endpoint->statistics.connections_lost, 1);
+    count_loss(connection);
     if (is_truncated)
         APUS_COUNT(connection->endpoint->statistics.tls_truncations, 1);
     apus__connection_drop(connection, is_truncated ? APUS_ETRUNCATED : APUS_ELOST);
@@ -233,8 +249,7 @@ static void on_fail(apus_stream *stream, int error)
         apus__opening_end(connection, error);
         return;
     }
-    if (connection->phase == PHASE_OPEN)
-        APUS_COUNT(connection->endpoint->statistics.connections_lost, 1);
+    count_loss(connection);
     apus__backlog_drop(connection);
     apus__connection_finish(connection);
     apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = error});
@@ -275,6 +290,7 @@ static void on_close(apus_stream *stream)
     apus_session_deinit(&connection->session);
     apus__request_free(connection->request);
     apus_free(connection->late_pong);
+    apus_free(connection->peer_close);
     apus_queue_remove(&connection->node);
     apus_free(connection);
     if (apus_queue_is_empty(&endpoint->connections))

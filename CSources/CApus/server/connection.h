@@ -11,6 +11,7 @@
 
 typedef struct apus_subscription apus_subscription;
 typedef struct apus_opening apus_opening;
+typedef struct apus_peer_close apus_peer_close;
 
 /* A connection's `small_end` where nothing stands in the way of small frames (RFC 6455 §5.2). */
 #define APUS__SMALL_END (APUS_CONTROL_PAYLOAD_SIZE + 1)
@@ -69,14 +70,16 @@ struct apus_connection {
     apus_request *request;     /* NULL once open, and for a client's */
     apus_opening *opening;     /* a client's way to be open; NULL once it is, and for a server's */
     apus_subscription *subscriptions;
-    apus_outbound *backlog; /* NULL while nothing waits in it */
-    apus_outbound *held;    /* whole frames behind a message sent in parts; NULL while there are none */
+    apus_peer_close *peer_close; /* NULL but while the answer to the peer's Close waits (closing.c) */
+    apus_outbound *backlog;      /* NULL while nothing waits in it */
+    apus_outbound *held;         /* whole frames behind a message sent in parts; NULL while there are none */
     apus_timer timer;
     apus_queue node;  /* in the endpoint's list */
     uint32_t expires; /* when its time is over, in the wheel's ticks; 0: never */
     uint8_t phase;
     uint8_t small_end; /* a message with fewer bytes goes out in a small frame, without compression; a client: 0 */
     uint8_t demand;
+    bool has_given; /* a message since the last demand */
     uint8_t pings_missed;
     bool is_active; /* something came since the timer was armed */
     bool has_ended; /* on_end was called */

@@ -17,6 +17,7 @@ void apus_endpoint_config_init(apus_endpoint_config *config, apus_role role)
         .inbound_limit = 64 << 10,
         .outbound_limit = 1 << 20,
         .slow_consumer = APUS_SLOW_CONSUMER_SUSPEND,
+        .stop_code = APUS_CLOSE_GOING_AWAY,
     };
     apus_compression_config_init(&config->compression);
 }

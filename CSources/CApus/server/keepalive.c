@@ -5,15 +5,13 @@
 
 #include "apus/alloc.h"
 #include "server/backlog.h"
+#include "server/closing.h"
 
 /* Bytes of a Ping's payload: the connection's number, so that a Pong tells which Ping it answers. */
 #define PING_SIZE 8
 
 /* Pongs wait when so much does: more than what the fragments of large messages put before them at a time. */
 #define MOST_BEFORE_PONG (3 * APUS_BACKLOG_WINDOW)
-
-/* The code of a connection whose time is over (RFC 6455 §7.4.1). */
-#define GOING_AWAY 1001
 
 static void write_payload(const apus_connection *connection, uint8_t payload[PING_SIZE])
 {
@@ -82,6 +80,11 @@ static void give_up(apus_connection *connection)
 void apus__keepalive_check(apus_connection *connection)
 {
     apus_statistics *statistics = &connection->endpoint->statistics;
+    if (connection->peer_close != NULL) {
+        APUS_COUNT(statistics->close_timeouts, 1);
+        apus__closing_answer(connection);
+        return;
+    }
     if (connection->session.state == APUS_STATE_CLOSING) {
         if (apus__connection_is_taking(connection)) {
             apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
@@ -93,7 +96,7 @@ void apus__keepalive_check(apus_connection *connection)
     }
     if (connection->expires != 0 && time_left(connection) == 0) {
         APUS_COUNT(statistics->lifetimes_ended, 1);
-        apus_connection_close(connection, GOING_AWAY, NULL, 0);
+        apus_connection_close(connection, APUS_CLOSE_GOING_AWAY, NULL, 0);
         return;
     }
     /* While nobody takes messages nothing is read, and a Pong would stay unseen: silence is then ours. */

@@ -6,6 +6,7 @@
 
 #include "apus/alloc.h"
 #include "server/backlog.h"
+#include "server/closing.h"
 #include "server/keepalive.h"
 #include "server/waiting.h"
 
@@ -44,23 +45,20 @@ static void handle_control(apus_connection *connection, const apus_event *event)
         apus__keepalive_answer(connection, event);
         return;
     }
-    if (event->reply_len != 0) {
-        /* Nothing may follow a Close (RFC 6455 §5.5.1), and this one waits for nothing: the peer has ended already. */
-        apus__backlog_drop(connection);
-        apus__stream_write(&connection->stream, event->reply, event->reply_len, NULL, 0);
-    }
     switch (event->kind) {
     case APUS_EVENT_PONG:
         apus__keepalive_pong(connection, event->data, event->len);
         connection->endpoint->config->callbacks.on_pong(connection, event->data, event->len);
         return;
-    case APUS_EVENT_CLOSE: {
-        apus_ending ending = {.code = event->code, .reason = event->data, .reason_len = event->len};
-        apus__connection_end_handshake(connection);
-        apus__connection_tell_end(connection, &ending);
+    case APUS_EVENT_CLOSE:
+        apus__closing_receive(connection, event);
         return;
-    }
     case APUS_EVENT_FAIL:
+        if (event->reply_len != 0) {
+            /* Nothing may follow a Close (RFC 6455 §5.5.1), and this one waits for nothing. */
+            apus__backlog_drop(connection);
+            apus__stream_write(&connection->stream, event->reply, event->reply_len, NULL, 0);
+        }
         count_failure(&connection->endpoint->statistics, event->error);
         apus__connection_finish(connection);
         apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = event->error});
@@ -271,6 +269,7 @@ static void deliver(apus_connection *connection, bool is_reading)
     connection->is_delivering = true;
     apus_incoming message;
     while (connection->demand != APUS_DEMAND_NONE && apus_connection_next(connection, &message)) {
+        connection->has_given = true;
         if (connection->demand == APUS_DEMAND_ONE)
             connection->demand = APUS_DEMAND_NONE;
         connection->endpoint->config->callbacks.on_message(connection, &message);
@@ -285,8 +284,12 @@ static void deliver(apus_connection *connection, bool is_reading)
 void apus_connection_demand(apus_connection *connection, apus_demand demand)
 {
     connection->demand = (uint8_t)demand;
+    connection->has_given = false;
     if (connection->first_waiting != NULL)
         deliver(connection, false);
+    /* Whoever asks for another message, and there is none, has answered all of them. */
+    if (APUS_UNLIKELY(connection->peer_close != NULL) && connection->demand != APUS_DEMAND_NONE)
+        apus__closing_answer(connection);
 }
 
 /* Bytes behind those that are kept, as of TLS, which had them already; or because the connection is about to close. */

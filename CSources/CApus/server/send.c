@@ -5,6 +5,7 @@
 
 #include "apus/copy.h"
 #include "server/backlog.h"
+#include "server/closing.h"
 #include "server/fragments.h"
 #include "server/keepalive.h"
 
@@ -25,11 +26,11 @@ static bool may_send(const apus_connection *connection)
     return connection->phase == PHASE_OPEN && apus_session_is_open(&connection->session);
 }
 
-/* The same for a socket that has not failed. Its end is told when the loop flushes, which a sender that never has to
- * wait would never let it do. */
+/* Whether the application may send: to a socket that has not failed, for its end is told when the loop flushes, which a
+ * sender that never has to wait would never let it do; and while the answer to the peer's Close waits. */
 static bool is_writable(const apus_connection *connection)
 {
-    return may_send(connection) && connection->stream.error == 0;
+    return (may_send(connection) || connection->peer_close != NULL) && connection->stream.error == 0;
 }
 
 /* The Close stands behind what the socket has begun to take, not behind what still waits for it: that is dropped. The
@@ -254,7 +255,7 @@ static void share_fragments(apus_connection *connection, apus_buffer *frames)
 
 void apus__connection_share(apus_connection *connection, apus_buffer *frames, size_t count)
 {
-    if (APUS_UNLIKELY(!is_writable(connection)))
+    if (APUS_UNLIKELY(!may_send(connection) || connection->stream.error != 0))
         return;
     if (APUS_UNLIKELY(is_full(connection, apus__backlog_queued(connection), frames->len))) {
         if (connection->endpoint->config->slow_consumer == APUS_SLOW_CONSUMER_DROP)
@@ -341,6 +342,10 @@ int apus_connection_close(apus_connection *connection, uint16_t code, const uint
 {
     if (connection->phase != PHASE_OPEN)
         return APUS_ECLOSED;
+    if (connection->peer_close != NULL) {
+        apus__closing_answer(connection);
+        return APUS_OK;
+    }
     uint8_t frame[APUS_CONTROL_FRAME_SIZE];
     ptrdiff_t size = apus_session_close(&connection->session, code, reason, reason_len, frame);
     if (size < 0)
@@ -353,4 +358,10 @@ int apus_connection_close(apus_connection *connection, uint16_t code, const uint
     if (connection->backlog != NULL)
         return apus__backlog_copy(connection, frame, (size_t)size, NULL, 0);
     return apus__stream_write(&connection->stream, frame, (size_t)size, NULL, 0);
+}
+
+int apus_connection_go_away(apus_connection *connection)
+{
+    const apus_endpoint_config *config = connection->endpoint->config;
+    return apus_connection_close(connection, config->stop_code, config->stop_reason, config->stop_reason_len);
 }

@@ -13,6 +13,7 @@ enum Callbacks {
             on_message: onMessage,
             on_drain: onDrain,
             on_pong: onPong,
+            on_stop: onStop,
             on_end: onEnd,
             on_free: onFree)
     }
@@ -60,6 +61,10 @@ enum Callbacks {
     private static let onPong: @convention(c) (OpaquePointer, UnsafePointer<UInt8>, Int) -> Void = {
         pointer, data, len in
         withSocket(pointer) { $0.pongCame(UnsafeRawBufferPointer(start: data, count: len)) }
+    }
+
+    private static let onStop: @convention(c) (OpaquePointer) -> Void = { pointer in
+        withSocket(pointer) { $0.goAway() }
     }
 
     private static let onEnd: @convention(c) (OpaquePointer, UnsafePointer<apus_ending>) -> Void = { pointer, ending in

@@ -88,6 +88,9 @@ struct ConnectionHandle {
         }
     }
 
+    /// Starts the closing handshake as the endpoint's stop does. `apus_connection_go_away`
+    func goAway() { _ = apus_connection_go_away(pointer) }
+
     /// `apus_connection_abort`
     func abort() { apus_connection_abort(pointer) }
 }

@@ -6,6 +6,10 @@ extension apus_endpoint_config {
         self.init(APUS_ROLE_SERVER, configuration)
         body_limit = UInt64(configuration.maxBodyBytes)
         body_timeout = UInt32(configuration.bodyTimeout.milliseconds)
+        answers_first = configuration.answersBeforeClosing
+        stop_code = configuration.stopCode.rawValue
+        stop_reason_len = UInt8(clamping: configuration.stopReason.utf8.count)
+        withUnsafeMutableBytes(of: &stop_reason) { $0.copyBytes(from: configuration.stopReason.utf8.prefix($0.count)) }
     }
 
     /// What the connections of a client have in common, but for TLS.

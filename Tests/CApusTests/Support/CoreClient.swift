@@ -154,6 +154,7 @@ final class CoreClient: @unchecked Sendable {
         },
         on_drain: { _ in },
         on_pong: { _, _, _ in },
+        on_stop: nil,
         on_end: { connection, ending in
             guard let client = from(apus_connection_endpoint_context(connection)) else { return }
             let echoed = client.state.withLock { $0.echoed }

@@ -219,6 +219,7 @@ final class CoreServer: @unchecked Sendable {
             server(pointer)?.note(.pong(Array(UnsafeRawBufferPointer(start: data, count: len))))
             server(pointer)?.behaviour.onPong(Connection(pointer: pointer))
         },
+        on_stop: nil,
         on_end: { pointer, ending in
             let bytes = UnsafeRawBufferPointer(start: ending.pointee.reason, count: ending.pointee.reason_len)
             let reason = String(decoding: bytes, as: UTF8.self)

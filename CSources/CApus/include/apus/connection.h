@@ -59,6 +59,9 @@ typedef struct apus_connection_callbacks {
     void (*on_drain)(apus_connection *connection);
     /* A Pong came (RFC 6455 §5.5.3). */
     void (*on_pong)(apus_connection *connection, const uint8_t *data, size_t len);
+    /* The endpoint stops: say the last words, if there are any, and call apus_connection_go_away, now or later. NULL:
+     * there are none. */
+    void (*_Nullable on_stop)(apus_connection *connection);
     /* No message will come any more, and none can be sent; those not taken yet still can be. Once; for a connection
      * that never became a WebSocket it says that its request needs no answer any more. */
     void (*on_end)(apus_connection *connection, const apus_ending *ending);
@@ -179,10 +182,14 @@ size_t apus_connection_outbound(const apus_connection *connection);
 /* Sends a Ping with at most 125 bytes. APUS_OK, APUS_ECLOSED, APUS_EINVAL or APUS_ENOMEM. */
 int apus_connection_ping(apus_connection *connection, const uint8_t *_Nullable data, size_t len);
 
-/* Starts the closing handshake; on_end follows once the peer answers or the close timeout passes.
+/* Starts the closing handshake; on_end follows once the peer answers or the close timeout passes. Where the answer to
+ * the peer's own Close still waits (`answers_first`), it is sent now, and on_end is called at once.
  * APUS_OK, APUS_ECLOSED, APUS_EINVAL (see apus_close_encode) or APUS_ENOMEM. */
 int apus_connection_close(apus_connection *connection, uint16_t code, const uint8_t *_Nullable reason,
                           size_t reason_len);
+
+/* The same with the code and reason that the endpoint's configuration has for its stop. */
+int apus_connection_go_away(apus_connection *connection);
 
 /* Drops the connection at once, without a word to the peer; on_end and on_free follow. */
 void apus_connection_abort(apus_connection *connection);

@@ -2,6 +2,7 @@
 #ifndef APUS_ENDPOINT_H
 #define APUS_ENDPOINT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,13 @@ typedef struct apus_endpoint_config {
     size_t inbound_limit;       /* bytes of messages not taken yet, past which reading stops */
     size_t outbound_limit;      /* bytes queued for a peer, past which the policy applies */
     apus_slow_consumer slow_consumer;
+    /* Whether the answer to the peer's Close waits until the application has taken the messages that came before it and
+     * asks for another, or closes; at most for close_timeout. Messages can be sent until then, and what is queued is
+     * sent before the answer. */
+    bool answers_first;
+    uint16_t stop_code; /* of the Close when the endpoint stops, and its reason */
+    uint8_t stop_reason_len;
+    uint8_t stop_reason[APUS_CLOSE_REASON_SIZE];
     /* Retained by each endpoint. A server's connections speak TLS unless it is NULL, a client's where the destination
      * says so. */
     apus_tls_context *_Nullable tls;

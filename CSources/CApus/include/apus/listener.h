@@ -65,7 +65,7 @@ int apus_listener_open(apus_listener *_Nullable *_Nonnull out, apus_loop *loop, 
  * is open goes on. The listener has one already. On its loop. */
 void apus_listener_set_tls(apus_listener *listener, apus_tls_context *tls);
 
-/* Stops to accept, closes idle HTTP connections, answers requests under way, closes WebSockets with 1001, and after
+/* Stops to accept, closes idle HTTP connections, answers requests under way, closes WebSockets (on_stop), and after
  * `deadline` ms drops what is left. Once all are gone it calls `on_stop`, and the listener is freed. On its loop. */
 void apus_listener_stop(apus_listener *listener, uint32_t deadline,
                         void (*on_stop)(void *_Nullable context, const apus_statistics *statistics));

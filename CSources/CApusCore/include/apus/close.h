@@ -15,6 +15,9 @@ APUS_ASSUME_NONNULL_BEGIN
 /* Bytes of the longest reason: what a control frame leaves beside the code. */
 #define APUS_CLOSE_REASON_SIZE (APUS_CONTROL_PAYLOAD_SIZE - 2)
 
+/* The code of an endpoint that goes away (§7.4.1). */
+#define APUS_CLOSE_GOING_AWAY 1001
+
 /* Codes that say what was not on the wire (§7.4.1): a Close without code; no Close at all. */
 #define APUS_CLOSE_NO_STATUS 1005
 #define APUS_CLOSE_ABNORMAL 1006
