@@ -63,7 +63,8 @@ enum HTTPDate {
         digits > 2 ? year : year < 70 ? 2000 + year : 1900 + year
     }
 
-    /// Days from 1970-01-01 in the Gregorian calendar. Years begin in March, so that a leap day is the last of its year.
+    /// Days from 1970-01-01 in the Gregorian calendar. Years begin in March, so that a leap day is the last of its
+    /// year.
     private static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
         let year = month > 2 ? year : year - 1
         let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1

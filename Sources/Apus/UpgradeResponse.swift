@@ -16,10 +16,27 @@ public enum UpgradeResponse: Sendable {
 
 extension HTTPRequest {
     /// The subprotocols that a client offers in its opening handshake, in its order (RFC 6455 §11.3.4).
+    ///
+    /// Each is a token (RFC 9110 §5.6.2), and so ASCII; what is none is left out.
     public var offeredSubprotocols: [String] {
-        headerFields[values: .secWebSocketProtocol]
-            .flatMap { $0.split(separator: ",") }
-            .map { $0.filter { $0 != " " && $0 != "\t" } }  // a token has no white space inside
-            .filter { !$0.isEmpty }
+        headerFields[values: .secWebSocketProtocol].flatMap { value in
+            // By bytes: to compare a client's text costs quadratic time where it holds many combining marks.
+            value.utf8.split(separator: UInt8(ascii: ",")).compactMap { element in
+                let token = element.filter { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
+                return token.isEmpty || !token.allSatisfy(\.isInToken) ? nil : String(decoding: token, as: UTF8.self)
+            }
+        }
+    }
+}
+
+extension UInt8 {
+    /// Whether it is a character of tokens (RFC 9110 §5.6.2).
+    fileprivate var isInToken: Bool {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "A")...UInt8(ascii: "Z"):
+            true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(self)
+        }
     }
 }

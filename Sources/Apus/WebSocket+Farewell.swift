@@ -10,14 +10,15 @@ extension WebSocket {
     /// ```
     ///
     /// `body` runs once, as a task of its own on the connection's ``eventLoop``, beside the handler: after
-    /// ``WebSocketServer/Configuration/drainDelay``, when no more connections are accepted. When it returns, the connection
-    /// is closed with ``WebSocketServer/Configuration/stopCode``. It may close the connection itself, with a code and
-    /// reason of its own. An error that it throws is ignored. It is cancelled when the connection ends, at the latest after
-    /// ``WebSocketServer/Configuration/stopDeadline``; the server waits for its end.
+    /// ``WebSocketServer/Configuration/drainDelay``, when no more connections are accepted. When it returns, the
+    /// connection is closed with ``WebSocketServer/Configuration/stopCode``. It may close the connection itself, with a
+    /// code and reason of its own. An error that it throws is ignored. It is cancelled when the connection ends, at the
+    /// latest after ``WebSocketServer/Configuration/stopDeadline``; the server waits for its end.
     ///
-    /// At a client's end, and under `withWebSocketPair`, it runs when the task of the handler is cancelled, and its own task
-    /// is cancelled from the start: it sends what can be sent at once, and does not wait. It does not run where the handler returns by itself, the peer closes, or the connection is lost. May be called from any task; a
-    /// later call replaces the closure, and one that comes when the connection is being closed already does nothing.
+    /// At a client's end, and under `withWebSocketPair`, it runs when the task of the handler is cancelled, and its own
+    /// task is cancelled from the start: it sends what can be sent at once, and does not wait. It does not run where
+    /// the handler returns by itself, the peer closes, or the connection is lost. May be called from any task; a later
+    /// call replaces the closure, and one that comes when the connection is being closed already does nothing.
     public func beforeGoingAway(_ body: @escaping @Sendable @concurrent (WebSocket) async throws -> Void) {
         onLoop {
             guard self.ending == nil, self.farewell?.task == nil else { return }

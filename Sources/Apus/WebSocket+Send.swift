@@ -3,8 +3,8 @@ extension WebSocket {
     /// Sends a text message.
     ///
     /// Suspends only while the outbound queue is full (``WebSocketServer/Configuration/maxOutboundBytes``) and the
-    /// policy is to wait. What one task sends arrives in order; many tasks may send at once. In a cancelled task it still
-    /// sends what can be sent, or queued, at once, and throws where it would have to wait.
+    /// policy is to wait. What one task sends arrives in order; many tasks may send at once. In a cancelled task it
+    /// still sends what can be sent, or queued, at once, and throws where it would have to wait.
     ///
     /// - Throws: ``WebSocketError``: `connectionClosed`, `slowConsumer` (by the policy `close`), `outOfResources`, or
     ///   `cancelled` where the queue is full and the task is cancelled; in each case the message was not sent.

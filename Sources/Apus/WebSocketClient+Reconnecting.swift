@@ -45,8 +45,8 @@ extension WebSocketClient {
     ///   - reconnection: how long to wait, and when to give up.
     ///   - eventLoop: as for ``connect(_:configuration:eventLoop:logger:handler:)``.
     ///   - logger: likewise.
-    ///   - destination: called before each attempt, after the wait for it. What it throws ends the attempts, and is thrown
-    ///     here.
+    ///   - destination: called before each attempt, after the wait for it. What it throws ends the attempts, and is
+    ///     thrown here.
     ///   - handler: has one connection after the other.
     /// - Throws: what `destination` throws; else as
     ///   ``reconnecting(_:configuration:reconnection:eventLoop:logger:handler:)``.

@@ -49,8 +49,8 @@ extension WebSocketClient {
         public var jitter = 1.0
         /// A connection that lasts so long ends the row of failures; 30 s.
         public var stableAfter = Duration.seconds(30)
-        /// The longest time that a server which refuses may make us stay away by `Retry-After`, beside the other wait; a
-        /// longer one is cut to it. Default: 5 minutes.
+        /// The longest time that a server which refuses may make us stay away by `Retry-After`, beside the other wait;
+        /// a longer one is cut to it. Default: 5 minutes.
         public var maxRetryAfter = Duration.seconds(300)
         /// Failures in a row after which to give up; `nil` for never.
         public var maxAttempts: Int?

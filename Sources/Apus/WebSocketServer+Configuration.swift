@@ -115,10 +115,10 @@ extension WebSocketServer {
         /// How long a WebSocket may stay open; then it is closed with 1001, and a client that comes again may find
         /// another server. `nil` for as long as it likes.
         public var maxLifetime: Duration?
-        /// Whether the answer to a client's Close waits while the handler works on messages that came before it: until it
-        /// asks for another message, returns or closes, at most for ``closeTimeout``. What it sends meanwhile, and what is
-        /// queued, goes out before the Close (RFC 6455 §5.5.1). It concerns handlers that pull messages; the closure of
-        /// ``WebSocket/receive(_:)`` has always answered all of them. Default: true.
+        /// Whether the answer to a client's Close waits while the handler works on messages that came before it: until
+        /// it asks for another message, returns or closes, at most for ``closeTimeout``. What it sends meanwhile, and
+        /// what is queued, goes out before the Close (RFC 6455 §5.5.1). It concerns handlers that pull messages; the
+        /// closure of ``WebSocket/receive(_:)`` has always answered all of them. Default: true.
         public var answersBeforeClosing = true
         /// How long the server goes on as before once it was told to stop gracefully. ``WebSocketServer/isDraining`` is
         /// true from the start, so that a health check can fail, and a load balancer send new clients elsewhere, before
@@ -128,8 +128,8 @@ extension WebSocketServer {
         public var stopCode = CloseCode.goingAway
         /// The reason in that Close, at most 123 bytes of UTF-8. Default: none.
         public var stopReason = ""
-        /// How long connections have to end when the server stops, after ``drainDelay``; those left are dropped. Default:
-        /// 10 seconds.
+        /// How long connections have to end when the server stops, after ``drainDelay``; those left are dropped.
+        /// Default: 10 seconds.
         public var stopDeadline = Duration.seconds(10)
         /// Signals that end ``WebSocketServer/run(onListening:upgrade:http:handler:)``; SIGTERM and SIGINT.
         public var shutdownSignals: [UnixSignal] = [.sigterm, .sigint]
@@ -154,8 +154,8 @@ extension WebSocketServer {
             guard stopCode.isSendable(with: stopReason) else {
                 throw WebSocketError(
                     .invalidConfiguration,
-                    "stopCode and stopReason must be what a Close may carry: 1000 to 1003, 1007 to 1014 or 3000 to 4999, "
-                        + "and at most 123 bytes")
+                    "stopCode and stopReason must be what a Close may carry: 1000 to 1003, 1007 to 1014 or 3000 to "
+                        + "4999, and at most 123 bytes")
             }
             try checkProxies()
             try validateConnections(andTimeouts: [bodyTimeout, stopDeadline])

@@ -96,7 +96,8 @@ extension WebSocketServer {
         await socket.waitForFarewell()
     }
 
-    /// A handler that was cancelled has not ended by itself, and one that ends while the server drains may have seen that.
+    /// A handler that was cancelled has not ended by itself, and one that ends while the server drains may have seen
+    /// that.
     private func close(_ socket: WebSocket, _ code: CloseCode) {
         if Task.isCancelled || socket.farewell?.task != nil {
             socket.goAway()

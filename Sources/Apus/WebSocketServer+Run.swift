@@ -36,8 +36,8 @@ extension WebSocketServer {
     /// 2. Connections are no longer accepted.
     /// 3. Each WebSocket gets its last words (``WebSocket/beforeGoingAway(_:)``), and then a Close with
     ///    ``Configuration/stopCode``, 1001 by default.
-    /// 4. Once all connections and handlers have ended, this returns. After ``Configuration/stopDeadline`` the connections
-    ///    that are left are dropped; handlers that run on then are cancelled and waited for.
+    /// 4. Once all connections and handlers have ended, this returns. After ``Configuration/stopDeadline`` the
+    ///    connections that are left are dropped; handlers that run on then are cancelled and waited for.
     ///
     /// All closures run on event loops, and so must not block. An error that `upgrade` or `http` throws is logged and
     /// answered with 500.

@@ -134,7 +134,11 @@ extension WebSocketURL: CustomStringConvertible {
         guard case .tcp = place else {
             throw WebSocketError(invalidURL: location, "a redirect from a Unix socket leads nowhere")
         }
-        let text = location.prefix { $0 != "#" }
+        // A server may write what it likes: nothing is compared as text before it is known to be ASCII.
+        let text = Substring(location.utf8.prefix { $0 != UInt8(ascii: "#") })
+        guard text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw WebSocketError(invalidURL: location, "a redirect may hold visible ASCII characters only")
+        }
         if text.hasPrefix("//") { return try Self("\(scheme):\(text)") }
         if text.hasPrefix("/") { return try Self("\(scheme)://\(authority)\(text)") }
         if let colon = text.firstIndex(of: ":"), text[..<colon].allSatisfy({ $0.isLetter || $0 == "+" }) {
@@ -155,8 +159,14 @@ extension WebSocketURL: CustomStringConvertible {
 }
 
 extension WebSocketError {
+    /// How much of a URL that is none an error tells; it may be a server's.
+    private static let mostToldBytes = 256
+
     fileprivate init(invalidURL text: String, _ why: String) {
-        self.init(.invalidArgument, "\(text.withoutUserInfo.debugDescription) is no WebSocket URL: \(why)")
+        let told = text.withoutUserInfo
+        let isShort = told.utf8.count <= Self.mostToldBytes
+        let excerpt = isShort ? told : String(decoding: told.utf8.prefix(Self.mostToldBytes), as: UTF8.self) + "…"
+        self.init(.invalidArgument, "\(excerpt.debugDescription) is no WebSocket URL: \(why)")
     }
 }
 
@@ -175,7 +185,8 @@ extension String {
         guard let colon = utf8.firstIndex(of: UInt8(ascii: ":")) else { return startIndex }
         let rest = utf8[colon...].dropFirst()
         if rest.starts(with: slashes) { return utf8.index(rest.startIndex, offsetBy: slashes.count) }
-        let isScheme = ["ws", "wss", "ws+unix", "http", "https"].contains(self[..<colon].lowercased())
+        let schemes = ["ws", "wss", "ws+unix", "http", "https"]
+        let isScheme = schemes.contains { $0.utf8.elementsEqual(utf8[..<colon].lazy.map { $0 | 0x20 }) }
         return isScheme ? rest.startIndex : startIndex
     }
 }

@@ -363,41 +363,6 @@ struct RequestBodyTests {
         }
     }
 
-    @Test func `content that comes after a cancelled wait is not lost`() async throws {
-        let server = try makeServer()
-        let (isAwaited, isCancelled) = (Gate(), Gate())
-        let received = Box<Int>()
-        try await withServer(
-            server,
-            http: { request in
-                let waiting = Task { await errorCode { _ = try await request.body.collect(upTo: 100) } }
-                await isAwaited.pass()
-                waiting.cancel()
-                #expect(await waiting.value == .cancelled)
-                let before = server.statistics.bytesReceived
-                isCancelled.open()
-                try await until { server.statistics.bytesReceived >= before + 5 }
-                received.put(try await request.body.collect(upTo: 100).count)
-                return .text("")
-            }
-        ) { _, port in
-            let client = try await onThread {
-                let client = try Client(port: port)
-                try client.sendRequest("POST", "/", "Content-Length: 5", "Expect: 100-continue")
-                // It comes when the content is asked for, and so awaited.
-                _ = try client.read(through: Array("\r\n\r\n".utf8))
-                return client
-            }
-            isAwaited.open()
-            await isCancelled.pass()
-            try await onThread {
-                try client.send("hello")
-                _ = try client.readAnswer()
-            }
-            #expect(await received.take() == 5)
-        }
-    }
-
     @Test func `content cannot be read once the response is given`() async throws {
         let bodies = Box<RequestBody>()
         try await withServer(http: { request in

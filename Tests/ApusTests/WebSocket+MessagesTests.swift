@@ -300,43 +300,6 @@ struct WebSocketMessagesTests {
         }
     }
 
-    @Test(arguments: [true, false])
-    func `a message that comes after a cancelled wait is not lost`(isOnLoop: Bool) async throws {
-        let server = try makeServer()
-        let received = Box<Message?>()
-        try await withServer(server) { socket in
-            let executor: any TaskExecutor = isOnLoop ? socket.eventLoop : globalConcurrentExecutor
-            let waiting = Task(executorPreference: executor) { await errorCode { try await socket.next() } }
-            try await until { socket.inbound.waiter != nil }
-            waiting.cancel()
-            #expect(await waiting.value == .cancelled)
-            try await socket.send("now")
-            try await until { server.statistics.messagesReceived == 1 }
-            received.put(try await socket.next())
-        } body: { _, port in
-            try await onThread {
-                let client = try Client.webSocket(port: port)
-                guard try client.readText() == "now" else { throw Client.Failure.ended }
-                try client.send(.text("while nobody waited"))
-                try client.readClose()
-            }
-            #expect(await received.take() == "while nobody waited")
-        }
-    }
-
-    /// The task looks whether it is the handler's own while the handler ends.
-    @Test func `the handler may return while another of its tasks begins to receive`() async throws {
-        let ends = Box<WebSocketError.Code?>()
-        try await withServer { socket in
-            Task.detached { ends.put(await errorCode { for try await _ in socket {} }) }
-            Task.detached { ends.put(await errorCode { try await socket.receive { _ in } }) }
-        } body: { _, port in
-            try await onThread { for _ in 0..<20 { try Client.webSocket(port: port).readClose() } }
-            let codes = await ends.take(40)
-            #expect(codes.allSatisfy { $0 == nil || $0 == .alreadyReceiving })
-        }
-    }
-
     /// On the connection's thread and on another one: the way to the loop differs.
     @Test(arguments: [true, false])
     func `a task that is cancelled already does not wait at all`(isOnLoop: Bool) async throws {

@@ -126,11 +126,7 @@ struct WebSocketPartsTests {
     }
 
     @Test(arguments: [true, false])
-    func
-        `a wait for a part can be cancelled before it begins and while it lasts, and a part that comes later is not lost`(
-            hasBegun: Bool
-        ) async throws
-    {
+    func `a wait for a part can be cancelled, and what comes later is not lost`(hasBegun: Bool) async throws {
         let server = try makeServer()
         let texts = Box<String>()
         try await withServer(server) { socket in

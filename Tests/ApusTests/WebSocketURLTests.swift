@@ -102,6 +102,19 @@ struct WebSocketURLTests {
         #expect(try next == WebSocketURL(target))
     }
 
+    /// To compare this once as text would take minutes. Of what a server sends, an error tells no more than a part.
+    @Test(.timeLimit(.minutes(1)), arguments: ["", "/", "//", "http:", "#", "//a@", "a:"])
+    func `a mebibyte of combining marks leads nowhere, and is soon seen to be none`(start: String) throws {
+        let marks = String(repeating: "\u{301}\u{323}", count: 1 << 18)
+        let url = try WebSocketURL("ws://host/a")
+        if start == "#" {
+            #expect(try url.following(start + marks) == WebSocketURL("ws://host/"))
+            return
+        }
+        let error = #expect(throws: WebSocketError.self) { try url.following(start + marks) }
+        #expect((error?.message.utf8.count ?? .max) < 4096)
+    }
+
     @Test(arguments: ["ftp://host/", "ws+unix:///a", "http://", "mailto:a", "/\u{e4}"])
     func `a redirect elsewhere is refused`(location: String) throws {
         let url = try WebSocketURL("ws://host/")
