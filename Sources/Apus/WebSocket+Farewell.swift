@@ -28,7 +28,8 @@ extension WebSocket {
 
     /// A closure for the last words, and its task once it runs.
     final class Farewell {
-        let body: @Sendable @concurrent (WebSocket) async throws -> Void
+        /// Until it runs: it may well name its own socket.
+        var body: (@Sendable @concurrent (WebSocket) async throws -> Void)?
         var task: Task<Void, Never>?
 
         init(body: @escaping @Sendable @concurrent (WebSocket) async throws -> Void) { self.body = body }
@@ -44,8 +45,9 @@ extension WebSocket {
         }
         guard farewell.task == nil else { return }
         let body = farewell.body
+        farewell.body = nil
         farewell.task = Task(executorPreference: eventLoop) {
-            try? await body(self)  // as its documentation says
+            try? await body?(self)  // as its documentation says
             self.onLoop { self.handle?.goAway() }
         }
         if isPrompt { farewell.task?.cancel() }

@@ -187,7 +187,8 @@ extension Duration {
     package var milliseconds: Int {
         let (seconds, attoseconds) = components
         let (product, isTooMuch) = Int(seconds).multipliedReportingOverflow(by: 1000)
-        let rest = Int((attoseconds + 999_999_999_999_999) / 1_000_000_000_000_000)
+        // A division cuts towards zero, which is up where the number is negative.
+        let rest = Int((attoseconds > 0 ? attoseconds + 999_999_999_999_999 : attoseconds) / 1_000_000_000_000_000)
         let (sum, isTooMuchMore) = product.addingReportingOverflow(rest)
         guard !isTooMuch, !isTooMuchMore else { return seconds < 0 ? .min : .max }
         return sum

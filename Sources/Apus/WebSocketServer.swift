@@ -18,7 +18,7 @@ import Synchronization
 ///
 /// Connections are spread over ``Configuration/threads`` event loops. A handler runs, as one task a connection, on its
 /// connection's loop; it must not block there. When it returns the connection closes with 1000, when it throws with
-/// 1011, when the server stops with 1001.
+/// 1011, when the server stops with ``Configuration/stopCode``, 1001 by default.
 public final class WebSocketServer: Sendable {
     /// The settings it was made with.
     public let configuration: Configuration

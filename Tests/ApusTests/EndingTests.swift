@@ -39,6 +39,13 @@ struct EndingTests {
                 .text("one"), .text("two"), .binary([3], fin: false), .continuation([3], fin: true), .close(1000))
             try $0.readClose(answers: false)
         },
+        Ending(
+            name: "the peer closes before the last words, which name their own socket",
+            handler: { socket in
+                socket.beforeGoingAway { _ in try await socket.send("bye") }
+                try await readAll(socket)
+            }
+        ) { try $0.closeNormally() },
         Ending(name: "the peer goes without a word", handler: readAll) { $0.close() },
         Ending(name: "the peer goes within a message", handler: readAll) {
             try $0.send(Frame.text("a long message").bytes.dropLast(4))
@@ -149,6 +156,7 @@ struct EndingTests {
             server,
             handler: { socket in
                 sockets.append(Weak(socket: socket))
+                socket.beforeGoingAway { _ in try await socket.send("bye") }
                 for try await _ in socket {}
             }
         ) { _, port in

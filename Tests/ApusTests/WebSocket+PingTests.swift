@@ -193,6 +193,30 @@ struct WebSocketPingTests {
         }
     }
 
+    /// The first of two pings is answered, or a third one that was never sent.
+    @Test(arguments: [UInt8(1), 3]) func `a pong answers no ping that came after its own, and none if it has none`(
+        number: UInt8
+    ) async throws {
+        let codes = Box<[WebSocketError.Code?]>()
+        try await withServer { socket in
+            async let first = errorCode { try await socket.ping() }
+            try await until { socket.pings.waiting.count == 1 }
+            async let second = errorCode { try await socket.ping() }
+            codes.put(await [first, second])
+        } body: { _, port in
+            try await onThread {
+                let client = try Client.webSocket(port: port)
+                guard try [client.readFrame(), client.readFrame()].map(\.payload.last) == [1, 2] else {
+                    throw Client.Failure.ended
+                }
+                try client.send(Frame(Frame.Opcode.pong, [UInt8](repeating: 0, count: 7) + [number]))
+                try client.closeNormally()
+            }
+            let expected: [WebSocketError.Code?] = [number == 1 ? nil : .connectionClosed, .connectionClosed]
+            #expect(await codes.take() == expected)
+        }
+    }
+
     @Test func `a ping fails with what ends the connection`() async throws {
         let errors = Box<WebSocketError.Code?>()
         try await withServer { socket in

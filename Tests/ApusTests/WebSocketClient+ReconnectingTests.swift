@@ -131,7 +131,16 @@ struct ReconnectingTests {
         (.failed(.init(.invalidArgument, "")), false), (.failed(.init(.protocolViolation, "")), false),
         (.failed(.init(.handshakeRefused, "", response: Response(status: .serviceUnavailable))), true),
         (.failed(.init(.handshakeRefused, "", response: Response(status: .tooManyRequests))), true),
+        (.failed(.init(.handshakeRefused, "", response: Response(status: .tooEarly))), true),
+        (.failed(.init(.handshakeRefused, "", response: Response(status: .requestTimeout))), true),
+        (.failed(.init(.handshakeRefused, "", response: Response(status: .internalServerError))), true),
+        (.failed(.init(.handshakeRefused, "", response: Response(status: .init(code: 499)))), false),
         (.failed(.init(.handshakeRefused, "", response: Response(status: .unauthorized))), false),
+        (.failed(.init(.handshakeRefused, "")), false), (.closed(.abnormalClosure), true),
+        (.closed(.internalError), true), (.closed(.tryAgainLater), true), (.closed(.badGateway), true),
+        (.closed(.noStatus), false), (.failed(.init(.connectionLost, "")), true),
+        (.failed(.init(.slowConsumer, "")), true), (.failed(.init(.outOfResources, "")), true),
+        (.failed(.init(.untrustedCertificate, "")), false), (.failed(.init(.cancelled, "")), false),
     ])
     func `what may pass is told from what will not`(end: Reconnection.End, isTransient: Bool) {
         #expect(end.isTransient == isTransient)

@@ -95,7 +95,8 @@ struct WebSocketServerConfigurationTests {
     }
 
     @Test(arguments: [
-        (Duration.zero, 0), (.nanoseconds(1), 1), (.milliseconds(1), 1), (.microseconds(1001), 2), (.seconds(3), 3000),
+        (Duration.zero, 0), (.nanoseconds(1), 1), (.milliseconds(-1), -1), (.nanoseconds(-1), 0), (.milliseconds(1), 1),
+        (.microseconds(1001), 2), (.seconds(3), 3000),
         (.seconds(-1), -1000), (.seconds(Int64.max), Int.max), (.seconds(Int64.min), Int.min),
     ])
     func `a duration is a number of milliseconds, rounded up`(duration: Duration, milliseconds: Int) {

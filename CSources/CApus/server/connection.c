@@ -128,6 +128,17 @@ void apus_connection_abort(apus_connection *connection)
     apus__connection_drop(connection, APUS_ECLOSED);
 }
 
+/* The application says its last words, if it may still send. */
+static void go_away(apus_connection *connection)
+{
+    void (*on_stop)(apus_connection *) = connection->endpoint->config->callbacks.on_stop;
+    bool may_send = apus_session_is_open(&connection->session) || connection->peer_close != NULL;
+    if (on_stop != NULL && may_send)
+        on_stop(connection);
+    else
+        apus_connection_go_away(connection);
+}
+
 void apus__connection_stop(apus_connection *connection)
 {
     switch ((enum connection_phase)connection->phase) {
@@ -138,10 +149,7 @@ void apus__connection_stop(apus_connection *connection)
         connection->request->keep_alive = false;
         return;
     case PHASE_OPEN:
-        if (apus_session_is_open(&connection->session) && connection->endpoint->config->callbacks.on_stop != NULL)
-            connection->endpoint->config->callbacks.on_stop(connection);
-        else
-            apus_connection_go_away(connection);
+        go_away(connection);
         return;
     case PHASE_OPENING: /* the client ends it (client.c) */
     case PHASE_ENDING:
