@@ -54,6 +54,23 @@ struct CompressionTests {
         }
     }
 
+    @Test(arguments: bothCompressors) func `without context, what does not shrink goes as it is`(level: CInt) {
+        let agreement = Agreement(keepsContext: false, level: level)
+        let sender = Sender(APUS_ROLE_SERVER, agreement)
+        var sizes: (smaller: Int, equal: Int, larger: Int) = (0, 0, 0)
+        for repeated in 0..<120 {
+            let message = noise(200, seed: UInt64(repeated)) + [UInt8](repeating: 7, count: repeated / 4)
+            let before = agreement.pool.pointee.counts.bytes_deflated
+            let result = sender.compress(message)
+            let size = Int(agreement.pool.pointee.counts.bytes_deflated - before)
+            #expect((result != nil) == (size < message.count))
+            if size < message.count { sizes.smaller += 1 }
+            if size == message.count { sizes.equal += 1 }
+            if size > message.count { sizes.larger += 1 }
+        }
+        #expect(sizes.smaller > 0 && sizes.equal > 0 && sizes.larger > 0)
+    }
+
     @Test func `small messages and empty ones go as they are`() {
         let sender = Sender(APUS_ROLE_SERVER, Agreement(threshold: 100))
         #expect(sender.threshold == 100)

@@ -38,6 +38,18 @@ struct SessionCompressionTests {
         #expect(agreement.pool.pointee.counts.messages_inflated % 3 == 0)
     }
 
+    @Test func `each message counts its own bytes, as they came and inflated`() {
+        let agreement = Agreement(keepsContext: false)
+        let counts = { agreement.pool.pointee.counts }
+        let session = SessionUnderTest(APUS_ROLE_SERVER, compression: agreement)
+        for number in 1...3 as ClosedRange<UInt64> {
+            session.receive(wire([compressed(.text(hello))], to: APUS_ROLE_SERVER))
+            #expect(counts().messages_inflated == number)
+            #expect(counts().bytes_before_inflating == number * UInt64(hello.count))
+            #expect(counts().bytes_inflated == number * 5)
+        }
+    }
+
     @Test func `a small message behind a compressed part is not taken for the part`() {
         let session = SessionUnderTest(APUS_ROLE_SERVER, compression: Agreement())
         session.giveParts()
@@ -146,8 +158,7 @@ struct SessionCompressionTests {
         let agreement = Agreement(keepsContext: keepsContext)
         let payload = Deflater().message(prose(2000))
         let input = wire([compressed(.binary(payload))], to: APUS_ROLE_SERVER)
-        failEachAllocation {
-            apus_deflate_pool_clear(agreement.pool)
+        failEachAllocation(cleanUp: { apus_deflate_pool_clear(agreement.pool) }) {
             let session = UnsafeMutablePointer<apus_session>.allocate(capacity: 1)
             let config = UnsafeMutablePointer<apus_session_config>.allocate(capacity: 1)
             config.initialize(to: apus_session_config())

@@ -267,6 +267,28 @@ struct TLSTests {
         }
         Issue.record("there is no end to the allocations")
     }
+
+    @Test func `OpenSSL's memory counts: in the handshake, open, and with half a record`() throws {
+        func growth(_ body: () throws -> Void) rethrows -> Int {
+            let before = apus_memory_here()
+            try body()
+            return apus_memory_here() - before
+        }
+        let client = try TLSEnd(clients, host: "localhost")
+        var server: TLSEnd?
+        #expect(try growth { server = try TLSEnd(servers) } > 9000)
+        let hello = client.takeOutgoing()
+        #expect(growth { server?.receive(hello) } > 30_000)
+        client.receive(try #require(server?.takeOutgoing()))
+        let finished = client.takeOutgoing()
+        #expect(growth { server?.receive(finished) } < -20_000)
+        #expect(client.send([UInt8](repeating: 7, count: 16_000)) == APUS_OK)
+        let record = client.takeOutgoing()
+        #expect(growth { server?.receive(record.prefix(9000)) } > 16_000)
+        #expect(growth { server?.receive(record.dropFirst(9000)) } < -16_000)
+        #expect(server?.plaintext.count == 16_000)
+        #expect(growth { server = nil } < -18_000)
+    }
 }
 
 extension [UInt8] {

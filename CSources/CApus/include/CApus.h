@@ -5,6 +5,7 @@
 #include "apus/client.h"
 #include "apus/connection.h"
 #include "apus/endpoint.h"
+#include "apus/gauge.h"
 #include "apus/listener.h"
 #include "apus/loop.h"
 #include "apus/pair.h"

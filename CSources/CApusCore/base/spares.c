@@ -12,6 +12,7 @@
 #endif
 
 #include "apus/alloc.h"
+#include "apus/gauge.h"
 
 #define MOST_BLOCKS 32
 
@@ -48,6 +49,12 @@ size_t apus__block_size(const void *memory)
 #endif
 }
 
+void apus__block_free(void *memory, size_t size)
+{
+    apus_memory_add(-(ptrdiff_t)(size + APUS__BLOCK_OVERHEAD));
+    free(memory);
+}
+
 static bool fits(size_t block_size, size_t size)
 {
     return block_size >= size && block_size / 2 <= size;
@@ -80,15 +87,18 @@ void *apus__spares_take(size_t size)
     return remove_block(best);
 }
 
-bool apus__spares_put(void *memory)
+static void free_block(unsigned index)
 {
-    if (mine.most == 0 || memory == NULL)
-        return false;
-    size_t size = apus__block_size(memory);
+    size_t size = mine.blocks[index].size;
+    apus__block_free(remove_block(index), size);
+}
+
+bool apus__spares_put(void *memory, size_t size)
+{
     if (size < APUS_LARGE_BLOCK || size > mine.most)
         return false;
     while (mine.count == MOST_BLOCKS || size > mine.most - mine.bytes)
-        free(remove_block(0));
+        free_block(0);
     mine.blocks[mine.count++] = (block){.memory = memory, .size = size};
     mine.bytes += size;
     return true;
@@ -97,7 +107,7 @@ bool apus__spares_put(void *memory)
 static void give_back(void)
 {
     while (mine.count != 0)
-        free(remove_block(mine.count - 1));
+        free_block(mine.count - 1);
 }
 
 void apus_alloc_keep(size_t most)

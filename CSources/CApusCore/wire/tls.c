@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "apus/alloc.h"
+#include "apus/gauge.h"
 #include "wire/tls.h"
 
 /* The types of records with which TLS can begin (RFC 8446 §5.1). */
@@ -52,6 +53,21 @@ static bool set_up(apus_tls *tls)
     return true;
 }
 
+/* Tells the gauge what OpenSSL holds at present. */
+static void count_memory(apus_tls *tls, size_t bytes)
+{
+    if (bytes == tls->counted)
+        return;
+    apus_memory_add((ptrdiff_t)bytes - (ptrdiff_t)tls->counted);
+    tls->counted = bytes;
+}
+
+static void count_present_memory(apus_tls *tls)
+{
+    size_t bytes = SSL_is_init_finished(tls->ssl) == 1 ? APUS__TLS_BYTES_OPEN : APUS__TLS_BYTES_HANDSHAKE;
+    count_memory(tls, bytes + (SSL_has_pending(tls->ssl) == 1 ? APUS__TLS_BYTES_RECORD : 0));
+}
+
 int apus_tls_new(apus_tls **out, apus_tls_context *context, const char *host)
 {
     *out = NULL;
@@ -71,6 +87,7 @@ int apus_tls_new(apus_tls **out, apus_tls_context *context, const char *host)
         apus_tls_free(tls);
         return APUS_ENOMEM;
     }
+    count_memory(tls, APUS__TLS_BYTES_NEW);
     *out = tls;
     return APUS_OK;
 }
@@ -83,6 +100,7 @@ void apus_tls_free(apus_tls *tls)
     if (tls->error == APUS_OK && tls->ssl != NULL)
         SSL_set_shutdown(tls->ssl, SSL_SENT_SHUTDOWN);
     SSL_free(tls->ssl);
+    count_memory(tls, 0);
     apus_tls_context_release(tls->context);
     apus_free(tls);
 }
@@ -172,6 +190,7 @@ ptrdiff_t apus_tls_receive(apus_tls *tls, apus_tls_input *input, uint8_t *plain,
     /* Nothing behind the end, or a failure, is of any use. */
     if (tls->has_ended || tls->error != APUS_OK)
         input->len = 0;
+    count_present_memory(tls);
     end_call(tls);
     return total != 0 ? (ptrdiff_t)total : tls->error;
 }

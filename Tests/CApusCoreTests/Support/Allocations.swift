@@ -3,12 +3,19 @@ import Testing
 
 /// Runs `attempt` with its first allocation failing, then its second, and so on, until nothing is left to fail.
 ///
-/// Each attempt but the last must return APUS_ENOMEM, and there must be at least one.
-func failEachAllocation(sourceLocation: SourceLocation = #_sourceLocation, _ attempt: () -> Int32) {
+/// Each attempt but the last must return APUS_ENOMEM, and there must be at least one. None may leave memory behind,
+/// once `cleanUp` has run.
+func failEachAllocation(
+    sourceLocation: SourceLocation = #_sourceLocation, cleanUp: () -> Void = {}, _ attempt: () -> Int32
+) {
+    cleanUp()
+    let held = apus_memory_here()
     for nth in 1...100 as ClosedRange<UInt32> {
         apus_alloc_fail(nth)
         let result = attempt()
         apus_alloc_fail(0)
+        cleanUp()
+        #expect(apus_memory_here() == held, "memory leaks", sourceLocation: sourceLocation)
         if result == APUS_OK.rawValue {
             #expect(nth > 1, "nothing was allocated", sourceLocation: sourceLocation)
             return
@@ -39,4 +46,12 @@ func failEachGrowth(
             #expect(filled > 0, "the first byte needs memory", sourceLocation: sourceLocation)
         }
     }
+}
+
+/// Runs `body`, which must give back all memory that it takes.
+func withoutLeaks<T>(sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> T) rethrows -> T {
+    let held = apus_memory_here()
+    let result = try body()
+    #expect(apus_memory_here() == held, "memory leaks", sourceLocation: sourceLocation)
+    return result
 }

@@ -231,14 +231,23 @@ struct SessionOutcome: Equatable {
         of input: [UInt8], cuts: [Int] = [], inPlace: Bool = false, to role: apus_role,
         limits: apus_message_limits = .roomy, compression: Agreement? = nil, buffer: GuardedBuffer
     ) {
-        let session = SessionUnderTest(role, limits: limits, compression: compression, buffer: buffer)
+        let cuts = cuts + [input.count]
+        let held = apus_memory_here()
+        (events, state) = Self.feed(
+            input, cuts, inPlace, SessionUnderTest(role, limits: limits, compression: compression, buffer: buffer))
+        // A pool that several sessions share may keep what it made.
+        #expect(compression != nil || apus_memory_here() == held, "the session leaks memory")
+    }
+
+    private static func feed(
+        _ input: [UInt8], _ cuts: [Int], _ inPlace: Bool, _ session: consuming SessionUnderTest
+    ) -> ([SessionEvent], apus_state) {
         var start = 0
-        for cut in cuts + [input.count] {
+        for cut in cuts {
             if inPlace { session.receiveInPlace(input[start..<cut]) } else { session.receive(input[start..<cut]) }
             start = cut
         }
-        events = session.events
-        state = session.state
+        return (session.events, session.state)
     }
 }
 

@@ -1,4 +1,4 @@
-/* The one door to the heap, so that a test can make any allocation fail. */
+/* The one door to the heap, so that it is counted (gauge.h) and a test can make any allocation fail. */
 #ifndef APUS_ALLOC_H
 #define APUS_ALLOC_H
 

@@ -15,6 +15,7 @@
 #include "apus/extension.h"
 #include "apus/forwarded.h"
 #include "apus/frame.h"
+#include "apus/gauge.h"
 #include "apus/handshake.h"
 #include "apus/handshake_client.h"
 #include "apus/head.h"
