@@ -177,8 +177,10 @@ struct ServerCompressionTests {
             let plain = try Client.webSocket(port: server.port)
             for round in 0..<5 {
                 let payload = Array("round \(round) ".utf8) + Self.text(300)
-                try peers[round].0.send(.binary(payload))
-                #expect(try Self.read(peers[round].0, peers[round].1, isCompressed: true) == payload)
+                // Those that keep their context send more than once: theirs is to begin again after a broadcast.
+                let sender = peers[round % 2]
+                try sender.0.send(.binary(payload))
+                #expect(try Self.read(sender.0, sender.1, isCompressed: true) == payload)
                 for (client, inflater) in peers {
                     #expect(try Self.read(client, inflater, isCompressed: true) == payload)
                 }
@@ -194,6 +196,35 @@ struct ServerCompressionTests {
         }
         // Five answers, and five broadcasts with windows of two sizes.
         #expect(statistics.withLock { $0.messages_deflated } == 5 + 5 * 2)
+    }
+
+    @Test(arguments: [APUS_COMPRESSION_SHARED, APUS_COMPRESSION_DEDICATED])
+    func `a broadcast that would not shrink goes as it is`(mode: apus_compression_mode) async throws {
+        try await onThread {
+            let topics = Mutex<[CoreTopic]>([])
+            var behaviour = CoreServer.Behaviour.subscribing { topics.withLock { $0 } }
+            behaviour.onMessage = { _, opcode, bytes in
+                for topic in topics.withLock({ $0 }) {
+                    #expect(apus_topic_publish(topic.pointer, opcode, bytes, bytes.count, 0) == 0)
+                }
+            }
+            let server = try CoreServer(Self.with(mode), behaviour)
+            let topic = try CoreTopic(server.loop)
+            topics.withLock { $0.append(topic) }
+            let client = try Client(port: server.port)
+            try client.open("/", Self.offer)
+            let inflater = Inflater(keepsContext: mode == APUS_COMPRESSION_DEDICATED)
+            var generator = SeededGenerator(seed: 6)
+            let noise = (0..<5000).map { _ in UInt8.random(in: 0...255, using: &generator) }
+            for (payload, shrinks) in [(noise, false), (Self.text(500), true), (noise, false), (Self.text(500), true)] {
+                try client.send(.binary(payload))
+                #expect(try Self.read(client, inflater, isCompressed: shrinks) == payload)
+            }
+            try client.closeNormally()
+            client.close()
+            server.stop()
+            apus_topic_release(topic.pointer)
+        }
     }
 
     @Test func `a listener with a level or a window out of its range does not open`() throws {
