@@ -22,7 +22,13 @@ final class HTTPConnection: Sendable {
     init(_ handle: ConnectionHandle, of shard: ServerShard) {
         self.handle = handle
         loop = shard.loop
+        MemoryGauge.add(Self.ownByteCount)
     }
+
+    deinit { MemoryGauge.subtract(Self.ownByteCount) }
+
+    /// For the gauge, as measured: this object and the connection's task.
+    private static let ownByteCount = 1000
 
     func requestCame(_ head: RequestHead, isUpgrade: Bool) {
         let arrival = Arrival(head: head, isUpgrade: isUpgrade)

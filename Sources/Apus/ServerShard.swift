@@ -4,13 +4,19 @@ import Synchronization
 /// The part of a server that lives on one event loop: a listener, and the tasks of its connections.
 final class ServerShard: Sendable {
     let loop: EventLoop
+    private let logger: Logger
     private let listener = Mutex(Listener.none)
     /// Only the loop's thread touches these.
     @exclusivity(unchecked) private nonisolated(unsafe) var arrived: [HTTPConnection] = []
     @exclusivity(unchecked) private nonisolated(unsafe) var hasStopped = false
     @exclusivity(unchecked) private nonisolated(unsafe) var acceptor: UnsafeContinuation<HTTPConnection?, Never>?
 
-    init(loop: EventLoop) { self.loop = loop }
+    @exclusivity(unchecked) private nonisolated(unsafe) var budgetLog = RateLimitedCount()
+
+    init(loop: EventLoop, logger: Logger) {
+        self.loop = loop
+        self.logger = logger
+    }
 
     var currentListener: Listener { listener.withLock { $0 } }
 
@@ -45,6 +51,15 @@ final class ServerShard: Sendable {
         }
         self.acceptor = nil
         acceptor.resume(returning: connection)
+    }
+
+    /// The core has ended `count` connections, the largest of which held `charge` bytes, because memory was short. On
+    /// the loop.
+    func endedLargest(_ count: Int, charge: Int) {
+        guard let total = budgetLog.add(count, now: .now) else { return }
+        logger.warning(
+            "memory is short: the connections that hold the most were closed",
+            metadata: ["connections": "\(total)", "largest": "\(charge)", "memory": "\(MemoryGauge.current)"])
     }
 
     /// The core has freed the listener; every connection is gone.

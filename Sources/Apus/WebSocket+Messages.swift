@@ -79,6 +79,8 @@ extension WebSocket {
         var receiver: Unmanaged<Receiver>?
         /// Messages that nobody had taken when the core freed the connection, in reverse.
         var unread: [Message] = []
+        /// Bytes of those, and of ``parts``, for the gauge.
+        var unreadByteCount = 0
         /// Whether messages come in parts, from the first time that somebody asked for one.
         var isInParts = false
         /// The other side of ``WebSocket/parts``.
@@ -238,7 +240,14 @@ extension WebSocket {
         if inbound.isInParts { return keepUnreadParts() }
         var messages: [Message] = []
         while let message = takeMessage() { messages.append(message) }
+        countUnread(messages.map { MemoryLayout<Message>.stride + $0.byteCount })
         inbound.unread = messages.reversed()
+    }
+
+    /// They stay until the handler takes them, and count until this object goes.
+    func countUnread(_ sizes: [Int]) {
+        inbound.unreadByteCount = sizes.reduce(0, +)
+        MemoryGauge.add(inbound.unreadByteCount)
     }
 
     /// Runs `body` on the loop: at once where we are there.

@@ -143,6 +143,7 @@ extension WebSocket {
     func keepUnreadParts() {
         var parts: [MessagePart] = []
         while let part = takePart() { parts.append(part) }
+        countUnread(parts.map { MemoryLayout<MessagePart>.stride + $0.bytes.count })
         inbound.parts?.unread = parts.reversed()
     }
 }

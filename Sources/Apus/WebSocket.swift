@@ -54,7 +54,13 @@ public final class WebSocket: Sendable {
         remoteAddress = handle.peer
         self.head = head
         self.subprotocol = subprotocol
+        MemoryGauge.add(Self.ownByteCount + head.byteCount)
     }
+
+    deinit { MemoryGauge.subtract(Self.ownByteCount + head.byteCount + inbound.unreadByteCount) }
+
+    /// For the gauge, as measured: this object, and what its task needs for the handler.
+    private static let ownByteCount = 1200
 
     /// The code of the Close that the peer sent: ``CloseCode/noStatus`` where it gave none,
     /// ``CloseCode/abnormalClosure`` where the connection ended without one, `nil` while it is open.

@@ -98,6 +98,18 @@ extension WebSocketServer {
         public var maxInboundBytes = 64 << 10
         /// Bytes queued for one peer that does not take them; with more, ``slowConsumerPolicy`` applies. 1 MiB.
         public var maxOutboundBytes = 1 << 20
+        /// How many bytes of memory the process may hold for its connections, as ``Statistics/memoryNow`` counts them.
+        ///
+        /// When more than nine tenths of it are used, the connections that hold the most are closed with 1013 ("try
+        /// again later"), the largest first over all event loops, and never one that holds less than 16 KiB. While all
+        /// of it is used, new connections are answered with 503, and large messages are not read on. The counters
+        /// are ``Statistics/memoryBudgetClosed`` and ``Statistics/memoryBudgetRefused``; the log has at most one line
+        /// a second for each event loop.
+        ///
+        /// `nil` stands for half of the memory that the process may use: the least of the limits of its control groups,
+        /// `RLIMIT_AS`, `RLIMIT_DATA` and the physical memory. Handlers have to live in the other half. At least 16
+        /// MiB; `Int.max` turns it off. Default: `nil`.
+        public var memoryBudget: Int?
         /// What to do with a message for a peer whose outbound queue is full; the sender waits.
         public var slowConsumerPolicy = SlowConsumerPolicy.suspendSender
         /// Which pages may open a WebSocket; those of the same origin.
@@ -149,6 +161,7 @@ extension WebSocketServer {
             try check(threads, in: 1...1024, "threads")
             try check(backlog, in: 1...65535, "backlog")
             try check(maxConnections, in: 1...Int(UInt32.max), "maxConnections")
+            try check(memoryBudget ?? .max, in: AllowedMemory.leastBudget...Int.max, "memoryBudget")
             try check(maxBodyBytes, in: 0...Int.max, "maxBodyBytes")
             try check(drainDelay.milliseconds, in: 0...Int(UInt32.max), "drainDelay, in milliseconds,")
             guard stopCode.isSendable(with: stopReason) else {

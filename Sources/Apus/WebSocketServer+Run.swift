@@ -95,7 +95,7 @@ extension WebSocketServer {
     }
 
     private func serveOnce(_ handlers: Handlers) async throws {
-        let shards = loops.map(ServerShard.init)
+        let shards = loops.map { ServerShard(loop: $0, logger: logger) }
         listeners.withLock { $0 = shards }
         let address = try await listen(shards)
         logger.info("listening", metadata: ["address": "\(address)"])

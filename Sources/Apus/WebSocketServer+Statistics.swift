@@ -1,5 +1,6 @@
 extension WebSocketServer {
-    /// What a server has seen since it was made. All are counts that only grow, but for ``connectionsNow``.
+    /// What a server has seen since it was made. All are counts that only grow, but for ``connectionsNow`` and
+    /// ``memoryNow``.
     public struct Statistics: Hashable, Sendable {
         /// Connections taken from the listening socket.
         public internal(set) var connectionsAccepted = 0
@@ -65,6 +66,12 @@ extension WebSocketServer {
         public internal(set) var messagesDropped = 0
         /// Connections closed with 1013 because their queue was full: ``Configuration/maxOutboundBytes``.
         public internal(set) var slowConsumersClosed = 0
+        /// Connections ended, most of them with 1013, because memory was short and they held the most:
+        /// ``Configuration/memoryBudget``.
+        public internal(set) var memoryBudgetClosed = 0
+        /// Connections answered with 503 because the memory budget was used up: ``Configuration/memoryBudget``. They
+        /// count in ``connectionsRefused``, too.
+        public internal(set) var memoryBudgetRefused = 0
         /// Times that reading stopped until messages were read: ``Configuration/maxInboundBytes``.
         public internal(set) var readsPaused = 0
         /// Pings sent to idle connections: ``Configuration/pingInterval``.
@@ -88,6 +95,11 @@ extension WebSocketServer {
         /// WebSocket connections that ended without TLS's close_notify, and so may have been cut by anybody.
         public internal(set) var tlsTruncations = 0
 
+        /// The memory that the whole process holds for connections at the time of reading, in bytes: all servers and
+        /// clients in it, what they have queued, and what the core keeps for reuse. A buffer that many connections
+        /// share counts once. What handlers keep themselves is not included.
+        public internal(set) var memoryNow = 0
+
         /// Nothing seen yet.
         public init() {}
 
@@ -98,7 +110,8 @@ extension WebSocketServer {
             \.messagesReceived, \.messagesSent, \.bytesReceived, \.bytesSent, \.messagesInflated,
             \.bytesBeforeInflating, \.bytesInflated, \.messagesDeflated, \.bytesBeforeDeflating, \.bytesDeflated,
             \.protocolErrors, \.utf8Errors, \.sizeErrors, \.fragmentErrors, \.inflateErrors, \.memoryErrors,
-            \.messagesDropped, \.slowConsumersClosed, \.readsPaused, \.pingsSent, \.pingTimeouts, \.closeTimeouts,
+            \.messagesDropped, \.slowConsumersClosed, \.memoryBudgetClosed, \.memoryBudgetRefused, \.readsPaused,
+            \.pingsSent, \.pingTimeouts, \.closeTimeouts,
             \.lifetimesEnded, \.tlsHandshakes, \.tlsResumptions, \.tlsFailures, \.tlsPlainRefused, \.tlsTruncations,
             \.connectionsLost,
         ]

@@ -104,7 +104,10 @@ public final class WebSocketServer: Sendable {
     /// The counters, over all connections since the server was made.
     public var statistics: Statistics {
         listeners.withLock { listeners in
-            listeners.reduce(into: Statistics()) { $1.addStatistics(to: &$0) }
+            var statistics = Statistics()
+            for listener in listeners { listener.addStatistics(to: &statistics) }
+            statistics.memoryNow = MemoryGauge.current
+            return statistics
         }
     }
 

@@ -10,4 +10,13 @@
 #include "../../CSources/CApus/net/wheel.h"
 #include "../../CSources/CApus/server/fragments.h"
 
+/* Of server/trim.h, the same. */
+typedef struct apus_trim {
+    size_t peak;
+} apus_trim;
+bool apus__trim_is_due(apus_trim *trim, size_t used);
+
+/* Of net/loop.h, which includes what only its own target finds. */
+bool apus__loop_is_ticking(const apus_loop *loop);
+
 #endif

@@ -1,5 +1,6 @@
 import CApus
 import CApusCore
+import CApusInternals
 import Glibc
 import Synchronization
 import TestSupport
@@ -46,12 +47,31 @@ private final class Loop: @unchecked Sendable {
 
     func post(_ body: @escaping @Sendable () -> Void) { CApusTests.post(to: pointer, body) }
 
+    /// What `body` gives on the loop's thread.
+    func call<T: Sendable>(_ body: @escaping @Sendable () -> T) async throws -> T {
+        await withUnsafeContinuation { continuation in post { continuation.resume(returning: body()) } }
+    }
+
     /// Ends the thread, when all that was posted has been done.
     func free() { apus_loop_free(pointer) }
 }
 
 @Suite(.timeLimit(.minutes(1)))
 struct LoopTests {
+    @Test func `large blocks that a loop keeps start its clock`() async throws {
+        let loop = try Loop()
+        loop.start()
+        defer { loop.free() }
+        let kept = try await loop.call {
+            apus_free(apus_malloc(1 << 20))
+            return apus_alloc_kept()
+        }
+        guard kept != 0 else { return }  // a sanitizer watches the heap
+        // A turn later the clock runs; nothing else has started it.
+        let isTicking = try await loop.call { apus__loop_is_ticking(loop.pointer) }
+        #expect(isTicking)
+    }
+
     @Test func `jobs and calls of one thread run in its order, and all before the loop is freed`() async throws {
         let loop = try Loop()
         loop.start()

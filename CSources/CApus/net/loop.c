@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "apus/alloc.h"
+#include "apus/gauge.h"
 #include "net/secure.h"
 #include "net/stream.h"
 
@@ -144,6 +145,11 @@ static void on_tick(uv_timer_t *tick)
         uv_timer_stop(tick);
 }
 
+bool apus__loop_is_ticking(const apus_loop *loop)
+{
+    return uv_is_active((const uv_handle_t *)&loop->tick) != 0;
+}
+
 /* The clock stands still while nothing waits for it, and the wheel with it. */
 static void start_clock(apus_loop *loop)
 {
@@ -165,12 +171,33 @@ void apus__loop_disarm(apus_loop *loop, apus_timer *timer)
     apus__wheel_disarm(&loop->wheel, timer);
 }
 
+void apus__loop_watch_memory(apus_loop *loop, apus_watcher *watcher, void (*on_memory)(apus_watcher *watcher))
+{
+    watcher->on_memory = on_memory;
+    apus_queue_append(&loop->watchers, &watcher->node);
+}
+
+void apus__loop_again(apus_loop *loop)
+{
+    loop->is_to_look = true;
+    uv_async_send(&loop->wake);
+}
+
+static APUS_NOINLINE void tell_watchers(apus_loop *loop)
+{
+    loop->is_to_look = false;
+    for (apus_queue *node = loop->watchers.next; node != &loop->watchers; node = node->next)
+        APUS_QUEUE_MEMBER(node, apus_watcher, node)->on_memory(APUS_QUEUE_MEMBER(node, apus_watcher, node));
+}
+
 /* Before the loop waits: nothing may be left to run or to send. */
 static void on_turn(uv_prepare_t *turn)
 {
     apus_loop *loop = turn->data;
     apus__loop_drain(loop);
     apus__stream_flush_dirty(loop);
+    if (APUS_UNLIKELY(apus_memory_has_moved() || loop->is_to_look))
+        tell_watchers(loop);
     if (loop->jobs.count != 0 || !apus_queue_is_empty(&loop->dirty))
         uv_async_send(&loop->wake);
     if (APUS_UNLIKELY(apus_alloc_kept() != 0)) /* which must not stay for ever */
@@ -214,6 +241,7 @@ apus_loop *apus_loop_new(void)
     if (loop == NULL)
         return NULL;
     apus_queue_init(&loop->dirty);
+    apus_queue_init(&loop->watchers);
     apus__wheel_init(&loop->wheel);
     loop->read_buffer = apus_malloc(APUS_READ_BUFFER_SIZE);
     loop->cork = apus_malloc(APUS_CORK_SIZE);

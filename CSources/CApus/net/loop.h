@@ -39,6 +39,12 @@ typedef struct apus_inbox {
     size_t capacity;
 } apus_inbox;
 
+/* Somebody who wants to know when this loop has allocated or freed much. */
+typedef struct apus_watcher {
+    apus_queue node;
+    void (*on_memory)(struct apus_watcher *watcher);
+} apus_watcher;
+
 struct apus_loop {
     apus_jobs jobs;
     apus_job_cb run_job;
@@ -50,6 +56,7 @@ struct apus_loop {
     uint8_t *read_buffer;
     apus_secure_buffers *secure; /* NULL until the loop has a TLS connection */
     apus_queue dirty;            /* streams with something to flush before the loop waits */
+    apus_queue watchers;         /* of memory */
     uv_loop_t uv;
     uv_prepare_t turn;
     uv_async_t wake;
@@ -59,6 +66,7 @@ struct apus_loop {
     apus_inbox inbox;
     uv_thread_t thread;
     char name[16];
+    bool is_to_look; /* at its memory, in any case */
     bool is_started;
     bool frees_itself;
 };
@@ -68,6 +76,15 @@ void apus__loop_drain(apus_loop *loop);
 
 /* Arms a timer of the loop's wheel, `delay` in milliseconds. */
 void apus__loop_arm(apus_loop *loop, apus_timer *timer, uint64_t delay);
+
+/* Calls `on_memory` before the loop waits where memory has moved in its turn; until the watcher's node is removed. */
+void apus__loop_watch_memory(apus_loop *loop, apus_watcher *watcher, void (*on_memory)(apus_watcher *watcher));
+
+/* Makes the loop turn once more rather than wait, and look at its memory. On the loop's thread. */
+void apus__loop_again(apus_loop *loop);
+
+/* Whether the clock runs, which it does only while something waits for it. On the loop's thread. */
+bool apus__loop_is_ticking(const apus_loop *loop);
 
 /* Disarms a timer; harmless where it is not armed. */
 void apus__loop_disarm(apus_loop *loop, apus_timer *timer);

@@ -14,7 +14,8 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 /* It fails only for a descriptor that epoll does not know, which a socket is not. */
 void apus__stream_watch(apus_stream *stream)
 {
-    int events = (stream->is_reading ? UV_READABLE : 0) | (stream->is_waiting_to_write ? UV_WRITABLE : 0);
+    bool reads = stream->is_reading && !stream->is_held;
+    int events = (reads ? UV_READABLE : 0) | (stream->is_waiting_to_write ? UV_WRITABLE : 0);
     if (stream->pipe != NULL)
         apus__pipe_watch(stream->pipe, events);
     else if (events == 0)
@@ -102,10 +103,27 @@ static inline void read_plain(apus_stream *stream)
     deliver(stream, place, receive(stream, place, APUS_READ_BUFFER_SIZE));
 }
 
+static void hold_large(apus_stream *stream)
+{
+    stream->is_held = true;
+    apus__stream_watch(stream);
+}
+
+void apus__stream_resume_large(apus_stream *stream)
+{
+    if (!stream->is_held)
+        return;
+    stream->is_held = false;
+    if (stream->is_open)
+        apus__stream_watch(stream);
+}
+
 static void read_once(apus_stream *stream)
 {
     if (APUS_LIKELY(stream->is_plain && !stream->has_place))
         read_plain(stream);
+    else if (stream->has_place && stream->callbacks->holds_large(stream))
+        hold_large(stream);
     else if (stream->is_plain)
         read_large(stream);
     else if (stream->pipe != NULL)
@@ -152,6 +170,7 @@ static void init(apus_stream *stream, apus_loop *loop, const apus_stream_callbac
     stream->is_finishing = false;
     stream->is_finished = false;
     stream->has_place = false;
+    stream->is_held = false;
     apus_queue_init(&stream->dirty);
     apus__outbound_init(&stream->outbound);
 }

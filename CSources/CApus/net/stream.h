@@ -23,6 +23,8 @@ typedef struct apus_stream_callbacks {
     /* Where the next bytes are to be read to, and how many at most; NULL: to the loop's buffer. Asked only while
      * `has_place` is set. */
     uint8_t *(*find_place)(apus_stream *stream, size_t *size);
+    /* Whether what has a place is not to be read on until apus__stream_resume_large, for memory is short. */
+    bool (*holds_large)(apus_stream *stream);
     /* `len` bytes came; they may be changed, and are gone when the call returns. What is sent meanwhile leaves in one
      * system call afterwards. */
     void (*on_read)(apus_stream *stream, uint8_t *data, size_t len);
@@ -52,6 +54,7 @@ struct apus_stream {
     bool is_finishing; /* the sending direction ends once all is sent */
     bool is_finished;
     bool has_place; /* changed by the owner */
+    bool is_held;   /* not read although it is to be: see `holds_large` */
     apus_queue dirty;
     apus_outbound outbound;
     union {
@@ -81,6 +84,9 @@ void apus__stream_close(apus_stream *stream);
 
 /* Reads on, or stops, so that TCP itself holds the peer back. */
 void apus__stream_set_reading(apus_stream *stream, bool is_reading);
+
+/* Reads a large message on that was held up; harmless where none was. */
+void apus__stream_resume_large(apus_stream *stream);
 
 /* Where the next `len` bytes to send may be written in place: in the cork, if this stream has it and they fit; else
  * NULL, and apus__stream_write takes them. Nothing else may be sent before they are written. */

@@ -6,6 +6,7 @@
 #include "apus/alloc.h"
 #include "apus/close.h"
 #include "server/backlog.h"
+#include "server/budget.h"
 #include "server/client.h"
 #include "server/closing.h"
 #include "server/keepalive.h"
@@ -204,6 +205,11 @@ static uint8_t *find_place(apus_stream *stream, size_t *size)
     return apus__connection_find_place(connection_of(stream), size);
 }
 
+static bool holds_large(apus_stream *stream)
+{
+    return connection_of(stream)->endpoint->is_holding_large;
+}
+
 static void on_read(apus_stream *stream, uint8_t *data, size_t len)
 {
     apus_connection *connection = connection_of(stream);
@@ -299,6 +305,8 @@ static void on_close(apus_stream *stream)
     apus__request_free(connection->request);
     apus_free(connection->late_pong);
     apus_free(connection->peer_close);
+    if (endpoint->budget != NULL)
+        apus__budget_forget(endpoint->budget, connection);
     apus_queue_remove(&connection->node);
     apus_free(connection);
     if (apus_queue_is_empty(&endpoint->connections))
@@ -308,6 +316,7 @@ static void on_close(apus_stream *stream)
 
 static const apus_stream_callbacks stream_callbacks = {
     .find_place = find_place,
+    .holds_large = holds_large,
     .on_read = on_read,
     .on_end = on_end,
     .on_fail = on_fail,

@@ -19,8 +19,10 @@ typedef struct apus_endpoint {
     uint64_t *last_id;     /* counted up, perhaps by several loops */
     apus_queue connections;
     apus_statistics statistics;
-    apus_deflate_pool pool; /* emptied when the last connection goes */
+    apus_deflate_pool pool;     /* emptied when the last connection goes */
+    struct apus_budget *budget; /* NULL where there is none */
     bool is_stopping;
+    bool is_holding_large; /* memory is used up: large messages are not read on */
     /* A connection has gone, and its memory with it. */
     void (*on_forget)(struct apus_endpoint *endpoint);
 } apus_endpoint;

@@ -64,6 +64,11 @@ static void send_at_once(int fd)
 
 static void take(apus_listener *listener, int fd)
 {
+    if (apus__budget_is_spent(&listener->budget)) {
+        APUS_COUNT(listener->endpoint.statistics.memory_budget_refused, 1);
+        refuse(listener, fd);
+        return;
+    }
     if (!admit(listener)) {
         refuse(listener, fd);
         return;
@@ -75,7 +80,9 @@ static void take(apus_listener *listener, int fd)
         APUS_COUNT(listener->endpoint.statistics.accept_failures, 1);
         release_admission(listener);
         close(fd);
+        return;
     }
+    apus__budget_arm(&listener->budget);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events);
@@ -142,6 +149,7 @@ static void close_if_empty(apus_listener *listener)
         return;
     listener->is_closed = true;
     apus__loop_disarm(listener->endpoint.loop, &listener->timer);
+    apus__budget_end(&listener->budget);
     uv_close((uv_handle_t *)&listener->poll, on_handle_close);
 }
 
@@ -178,6 +186,7 @@ int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_
     send_at_once(fd); /* on Linux every connection inherits it */
     listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     uv_poll_start(&listener->poll, UV_READABLE, on_poll);
+    apus__budget_begin(&listener->budget, &listener->endpoint, config, admission);
     *out = listener;
     return APUS_OK;
 }

@@ -6,6 +6,7 @@
 #include <uv.h>
 
 #include "apus/listener.h"
+#include "server/budget.h"
 #include "server/connection.h"
 #include "server/endpoint.h"
 
@@ -13,6 +14,7 @@ struct apus_listener {
     apus_endpoint endpoint;
     const apus_listener_config *config;
     apus_admission *admission;
+    apus_budget budget;
     apus_timer timer; /* to accept again after descriptors ran out; then, the deadline of the stop */
     void (*on_stop)(void *context, const apus_statistics *statistics);
     int fd;

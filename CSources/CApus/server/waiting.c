@@ -87,4 +87,5 @@ void apus__waiting_forget(apus_connection *connection)
         free_waiting(waiting);
     }
     connection->last_waiting = NULL;
+    connection->waiting_bytes = 0;
 }

@@ -32,6 +32,11 @@ final class ListenerConfig: Sendable {
         config.proxy_protocol = apus_proxy_protocol(configuration.proxyProtocol)
         config.forwarding = apus_forwarding(configuration.forwardedFields)
         config.endpoint.tls = tls?.pointer
+        config.memory_budget = configuration.memoryBudget ?? AllowedMemory.defaultBudget
+        config.on_budget = { context, count, charge in
+            guard let context else { return }
+            Unmanaged<ServerShard>.fromOpaque(context).takeUnretainedValue().endedLargest(count, charge: charge)
+        }
         pointer.initialize(to: config)
     }
 

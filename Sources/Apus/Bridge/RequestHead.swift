@@ -12,6 +12,9 @@ struct RequestHead: Sendable {
 
     private static let prefixCount = 5
 
+    /// The bytes that it keeps.
+    var byteCount: Int { bytes.count }
+
     /// Copies a head that the core has parsed, and what trusted proxies add to it.
     init(_ head: UnsafePointer<apus_head>, forwarded: UnsafePointer<apus_forwarded>?, isSecure: Bool = false) {
         let all = head.pointee.all

@@ -57,6 +57,8 @@ final class CoreServer: @unchecked Sendable {
     let port: Int
     let config: UnsafeMutablePointer<apus_listener_config>
     private let admission: UnsafeMutablePointer<apus_admission>
+    /// Whose admission it is, where that is another server's.
+    private let other: CoreServer?
     private let behaviour: Behaviour
     private let state = Mutex(State())
     private let hasStopped = Blocker()
@@ -72,17 +74,19 @@ final class CoreServer: @unchecked Sendable {
     /// What the core returned where it did not succeed.
     struct Failure: Error, Equatable { let number: CInt }
 
+    /// - Parameter other: a server on another loop, to which this one belongs.
     init(
         _ change: (inout apus_listener_config) -> Void = { _ in },
-        _ behaviour: Behaviour = Behaviour()
+        _ behaviour: Behaviour = Behaviour(), with other: CoreServer? = nil
     ) throws {
+        self.other = other
         self.behaviour = behaviour
         config = .allocate(capacity: 1)
         apus_listener_config_init(config)
         config.pointee.endpoint.callbacks = Self.callbacks
         change(&config.pointee)
-        admission = .allocate(capacity: 1)
-        admission.initialize(to: apus_admission())
+        admission = other?.admission ?? .allocate(capacity: 1)
+        if other == nil { admission.initialize(to: apus_admission()) }
         guard let loop = apus_loop_new() else { throw Failure(number: APUS_ENOMEM.rawValue) }
         self.loop = loop
         apus_loop_set_runner(
@@ -106,7 +110,7 @@ final class CoreServer: @unchecked Sendable {
 
     deinit {
         config.deallocate()
-        admission.deallocate()
+        if other == nil { admission.deallocate() }
     }
 
     private static func check(_ result: CInt) throws {

@@ -18,6 +18,8 @@
 
 APUS_ASSUME_NONNULL_BEGIN
 
+#define APUS_BUDGET_SLOTS 64
+
 /* Which pages may open a WebSocket (RFC 6455 §10.2). A request without Origin comes from no browser and passes. */
 typedef enum apus_origin_policy {
     APUS_ORIGIN_SAME, /* those of the server's own origin, and those listed */
@@ -42,6 +44,13 @@ typedef struct apus_listener_config {
     bool trusts_unix; /* whoever connects over a Unix socket is such a proxy */
     apus_proxy_protocol proxy_protocol;
     apus_forwarding forwarding; /* the fields that the proxies set */
+    /* Bytes of memory_used from nine tenths of which on the connections that hold the most are closed with 1013; past
+     * it new connections get 503, and large messages are not read on. 0: no budget. */
+    size_t memory_budget;
+    size_t (*_Nullable memory_used)(void); /* NULL: apus_memory_estimate; a test may have another one */
+    /* So many connections of a listener were ended by that, the largest of which held `charge` bytes. On its loop, with
+     * the listener's context. */
+    void (*_Nullable on_budget)(void *_Nullable context, size_t count, size_t charge);
 } apus_listener_config;
 
 /* Fills in every limit and timeout with its default; callbacks are the caller's to set. */
@@ -51,6 +60,9 @@ void apus_listener_config_init(apus_listener_config *config);
 typedef struct apus_admission {
     uint64_t last_id;
     uint32_t connections;
+    uint64_t budget_ended;             /* connections ended because memory was short */
+    uint32_t slots;                    /* of `largest` that are given out; further loops share them */
+    size_t largest[APUS_BUDGET_SLOTS]; /* what the largest connection of each loop holds, while memory is scarce */
 } apus_admission;
 
 typedef struct apus_listener apus_listener;

@@ -42,6 +42,8 @@ APUS_ASSUME_NONNULL_BEGIN
     X(memory_errors, "connections failed with 1011: memory was out")                              \
     X(messages_dropped, "messages not sent because the outbound queue was full")                  \
     X(slow_consumers_closed, "connections closed with 1013 because their queue was full")         \
+    X(memory_budget_closed, "connections ended because the memory budget was used up")            \
+    X(memory_budget_refused, "connections answered with 503 for the same reason")                 \
     X(reads_paused, "times that reading stopped until messages were consumed")                    \
     X(pings_sent, "pings sent to idle connections")                                               \
     X(ping_timeouts, "connections ended because no ping was answered")                            \

@@ -1,0 +1,181 @@
+import CApus
+import CApusCore
+import Glibc
+import Synchronization
+import TestSupport
+import Testing
+
+/// The memory that the core takes for used: `base`, less `each` for every connection that the budget has ended.
+///
+/// C asks a function without a context, so there is one for all tests of the suite, which run one after the other.
+private enum Used {
+    static let base = Atomic(0)
+    static let each = Atomic(0)
+    static let ended = Atomic(0)
+
+    static func set(_ bytes: Int, less perConnection: Int = 0) {
+        ended.store(0, ordering: .relaxed)
+        each.store(perConnection, ordering: .relaxed)
+        base.store(bytes, ordering: .relaxed)
+    }
+
+    static let function: @convention(c) () -> Int = {
+        let given = each.load(ordering: .relaxed) * ended.load(ordering: .relaxed)
+        return max(0, base.load(ordering: .relaxed) - given)
+    }
+}
+
+@Suite(.serialized, .timeLimit(.minutes(1)))
+struct BudgetTests {
+    private static let budget = 1_000_000
+
+    /// The sizes of what the connections held that were ended, in order.
+    private final class Ends: Sendable {
+        let tags = Mutex<[String]>([])
+        let reports = Mutex<[[Int]]>([])
+
+        func add(_ tag: String) { tags.withLock { $0.append(tag) } }
+    }
+
+    /// A server whose connections take no message, and tell their target when the budget ends them.
+    private static func makeServer(
+        _ ends: Ends, with other: CoreServer? = nil, _ change: (inout apus_listener_config) -> Void = { _ in }
+    ) throws -> CoreServer {
+        let targets = Mutex<[OpaquePointer: String]>([:])
+        return try CoreServer(
+            {
+                $0.memory_budget = budget
+                $0.memory_used = Used.function
+                $0.endpoint.inbound_limit = 1 << 20
+                change(&$0)
+            },
+            .init(
+                onRequest: { connection, target, isUpgrade in
+                    targets.withLock { $0[connection.pointer] = target }
+                    if isUpgrade { connection.accept() } else { connection.respond(200, Array(target.utf8)) }
+                },
+                onMessage: { _, _, _ in },
+                onEnd: { connection in
+                    Used.ended.add(1, ordering: .relaxed)
+                    ends.add(targets.withLock { $0[connection.pointer] } ?? "")
+                }),
+            with: other)
+    }
+
+    /// A connection that holds so many bytes of messages which nobody takes.
+    private static func connect(_ server: CoreServer, holding bytes: Int) throws -> Client {
+        let before = server.counted().messages_received
+        let client = try Client(port: server.port)
+        try client.open("/\(bytes)")
+        var rest = bytes
+        while rest > 0 {
+            try client.send(.binary([UInt8](repeating: 7, count: min(rest, 10_000))))
+            rest -= 10_000
+        }
+        let count = UInt64((bytes + 9999) / 10_000)
+        while server.counted().messages_received < before + count { sched_yield() }
+        return client
+    }
+
+    private static func wait(_ ends: Ends, for count: Int) -> [String] {
+        while ends.tags.withLock({ $0.count }) < count { sched_yield() }
+        return ends.tags.withLock { $0 }
+    }
+
+    @Test func `near the budget the largest connections are closed with 1013, in order, and small ones never`()
+        async throws
+    {
+        Used.set(0)
+        let ends = Ends()
+        let statistics = try await onThread {
+            let server = try Self.makeServer(ends)
+            let sizes = [40_000, 120_000, 20_000, 80_000, 10_000, 0]
+            let clients = try sizes.map { try Self.connect(server, holding: $0) }
+            // One is enough: 850,000 are left.
+            Used.set(950_000, less: 100_000)
+            #expect(Self.wait(ends, for: 1) == ["/120000"])
+            #expect(try clients[1].readClose() == 1013)
+            // Two more, and then memory that is not the connections': all that hold much go.
+            Used.set(1_000_000, less: 60_000)
+            #expect(Self.wait(ends, for: 3) == ["/120000", "/80000", "/40000"])
+            Used.set(2_000_000)
+            #expect(Self.wait(ends, for: 4).last == "/20000")
+            for index in [3, 0, 2] { #expect(try clients[index].readClose() == 1013) }
+            // The others are served as before, but nobody new is.
+            for index in [4, 5] {
+                try clients[index].send(Frame(Frame.Opcode.ping, "still?".utf8))
+                #expect(try clients[index].readFrame().text == "still?")
+            }
+            let refused = try Client(port: server.port)
+            #expect(try refused.readAnswer().status == 503)
+            Used.set(0)
+            let welcome = try Client(port: server.port)
+            try welcome.send("GET /welcome HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            #expect(try welcome.readAnswer().text == "/welcome")
+            for client in clients + [refused, welcome] { client.close() }
+            return server.stop()
+        }
+        #expect(statistics.memory_budget_closed == 4)
+        #expect(statistics.memory_budget_refused == 1)
+        #expect(statistics.connections_refused == 1)
+        #expect(statistics.slow_consumers_closed == 0)
+    }
+
+    @Test func `at nine tenths of the budget nobody is ended`() async throws {
+        Used.set(900_000)
+        let ends = Ends()
+        let statistics = try await onThread {
+            let server = try Self.makeServer(ends)
+            let client = try Self.connect(server, holding: 100_000)
+            // Past it the connection goes: so it was looked at before.
+            try client.send(Frame(Frame.Opcode.ping, "there?".utf8))
+            #expect(try client.readFrame().text == "there?")
+            #expect(ends.tags.withLock { $0 }.isEmpty)
+            Used.set(900_001)
+            #expect(try client.readClose() == 1013)
+            client.close()
+            return server.stop()
+        }
+        #expect(statistics.memory_budget_closed == 1)
+    }
+
+    @Test func `over all loops the largest goes first`() async throws {
+        Used.set(0)
+        let ends = Ends()
+        let counts = try await onThread {
+            let first = try Self.makeServer(ends)
+            let second = try Self.makeServer(ends, with: first)
+            let clients = [
+                try Self.connect(first, holding: 30_000), try Self.connect(second, holding: 90_000),
+                try Self.connect(second, holding: 60_000), try Self.connect(first, holding: 70_000),
+            ]
+            // A loop that does not know yet what the other one has waits for its next look.
+            Used.set(901_000, less: 1000)
+            #expect(Self.wait(ends, for: 1) == ["/90000"])
+            for client in clients { client.close() }
+            return [second.stop(), first.stop()].map(\.memory_budget_closed)
+        }
+        #expect(counts.reduce(0, +) == 1)
+    }
+
+    @Test func `what the peer does not take counts, and so does a message that has come in part`() async throws {
+        Used.set(0)
+        let ends = Ends()
+        try await onThread {
+            let server = try Self.makeServer(ends)
+            let partial = try Client(port: server.port)
+            try partial.open("/partial")
+            let frame = Frame(Frame.Opcode.binary, [UInt8](repeating: 7, count: 200_000)).bytes
+            let before = server.counted().bytes_received
+            try partial.send(Array(frame.dropLast(50_000)))
+            while server.counted().bytes_received < before + UInt64(frame.count - 50_000) { sched_yield() }
+            let unread = try Self.connect(server, holding: 100_000)
+            Used.set(901_000, less: 1000)
+            #expect(Self.wait(ends, for: 1) == ["/partial"])
+            #expect(try partial.readClose() == 1013)
+            partial.close()
+            unread.close()
+            server.stop()
+        }
+    }
+}
