@@ -1,4 +1,5 @@
 @testable import Apus
+import Synchronization
 import TestSupport
 import Testing
 
@@ -289,4 +290,48 @@ struct WebSocketPingTests {
             gate.open()
         }
     }
+
+    @Test func `a Pong with a number that no Ping had answers none`() async throws {
+        let answered = Flag()
+        try await withServer { socket in
+            try await withThrowingDiscardingTaskGroup { group in
+                group.addTask {
+                    try await socket.ping()
+                    answered.value.store(true, ordering: .relaxed)
+                }
+                for try await _ in socket {
+                    try await socket.send("\(answered.value.load(ordering: .relaxed))")
+                }
+            }
+        } body: { _, port in
+            let answers = try await onThread {
+                let client = try Client.webSocket(port: port)
+                let payload = try client.readFrame().payload
+                // Each text is read after the Pong before it, and whoever waits for that goes on in between.
+                func answer() throws -> [String] { try (0..<3).map { _ in try client.ask("?") } }
+                var answers: [[String]] = []
+                for wrong in [[0, 0, 0, 0, 0, 0, 0, 2], [0xff, 0, 0, 0, 0, 0, 0, 1], [1]] as [[UInt8]] {
+                    try client.send(Frame(Frame.Opcode.pong, wrong))
+                    answers.append(try answer())
+                }
+                try client.send(Frame(Frame.Opcode.pong, payload))
+                answers.append([try answer().last ?? ""])
+                try client.closeNormally()
+                return answers
+            }
+            let unanswered = ["false", "false", "false"]
+            #expect(answers == [unanswered, unanswered, unanswered, ["true"]])
+        }
+    }
+}
+
+extension Client {
+    fileprivate func ask(_ text: String) throws -> String {
+        try send(.text(text))
+        return try readText()
+    }
+}
+
+private final class Flag: Sendable {
+    let value = Atomic(false)
 }
