@@ -1,6 +1,7 @@
 # Every verb of the project, each one line or one script under Scripts/. `make` alone lists them.
 
-.PHONY: help setup chat build test clients format lint layers asan ubsan tsan fuzz conformance browser bench bench-count
+.PHONY: help setup chat build test clients format lint layers asan ubsan tsan fuzz conformance browser bench bench-count \
+	verify
 
 help: ## lists the verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +51,10 @@ conformance: ## runs the whole Autobahn|Testsuite, against the server and agains
 	Scripts/setup
 	Scripts/conformance --all
 	Scripts/conformance client --all
+
+verify: ## runs what is too heavy for .ci/run, with the minutes of each part (options: ARGS="memory fuzz")
+	Scripts/setup test
+	Scripts/verify $(ARGS)
 
 browser: ## checks the chat in a real browser
 	Scripts/check-browser $(ARGS)

@@ -150,6 +150,18 @@ let package = Package(
             swiftSettings: swiftSettings
         ),
 
+        .executableTarget(
+            name: "MemoryTestServer",
+            dependencies: [
+                "Apus",
+                "CMalloc",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            path: "Sources/Examples/MemoryTestServer",
+            swiftSettings: swiftSettings
+        ),
+
         // What tests share: a client that blocks, a peer's zlib and TLS, and the headers of CApus that are not public.
         .target(
             name: "TestSupport", dependencies: ["CZlib", "COpenSSL"], path: "Tests/TestSupport",

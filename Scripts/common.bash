@@ -113,7 +113,8 @@ part() {
     77) outcome=skipped ;;
     *) outcome="FAILED ($status)" FAILED_PARTS=$((FAILED_PARTS + 1)) ;;
     esac
-    PARTS+=("$(printf '%-14s %-12s %5d s' "$name" "$outcome" $((SECONDS - start)))")
+    local took=$((SECONDS - start))
+    PARTS+=("$(printf '%-14s %-12s %5d s  (%d.%d min)' "$name" "$outcome" $took $((took / 60)) $((took % 60 / 6)))")
     say "==> $name: $outcome"
 }
 
