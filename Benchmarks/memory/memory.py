@@ -81,7 +81,10 @@ def open_websocket(server, path, extensions="", receive_buffer=None):
     connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
     head = b""
     while not head.endswith(b"\r\n\r\n"):
-        head += connection.recv(1)
+        piece = connection.recv(1)
+        if not piece:
+            break
+        head += piece
     if not head.startswith(b"HTTP/1.1 101 "):
         sys.exit(f"memory: refused: {head.decode('latin-1')}")
     return connection

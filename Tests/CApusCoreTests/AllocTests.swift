@@ -113,6 +113,29 @@ struct AllocTests {
         }
     }
 
+    @Test(.enabled(if: keepsBlocks)) func `of several blocks that fit the smallest is handed out`() throws {
+        try keeping(4 << 20) {
+            let sizes = [3 * Self.large, 2 * Self.large, 4 * Self.large]
+            let blocks = try sizes.map { try #require(apus_malloc($0)) }
+            for block in blocks { apus_free(block) }
+            #expect(apus_alloc_spare(2 * Self.large - 1024) == blocks[1])
+            #expect(apus_alloc_spare(2 * Self.large - 1024) == blocks[0])
+            apus_free(blocks[1])
+            apus_free(blocks[0])
+        }
+    }
+
+    @Test(.enabled(if: keepsBlocks)) func `no more than 32 blocks are kept`() throws {
+        try keeping(64 << 20) {
+            let blocks = try (0..<40).map { _ in try #require(apus_malloc(Self.large)) }
+            for block in blocks { apus_free(block) }
+            let kept = (0..<40).compactMap { _ in apus_alloc_spare(Self.large) }
+            #expect(Set(kept) == Set(blocks.suffix(32)))
+            #expect(apus_alloc_kept() == 0)
+            for block in kept { apus_free(block) }
+        }
+    }
+
     @Test(.enabled(if: keepsBlocks)) func `memory that grows into a kept block takes its bytes along`() throws {
         try keeping(1 << 20) {
             apus_free(apus_malloc(4 * Self.large))

@@ -1,0 +1,61 @@
+#!/usr/bin/env python3
+"""Lets many peers each send a message of 1 MiB but for its last byte, beside some that only echo, and says what memory
+the server has taken at most.
+
+  budget.py PORT PID PEERS
+
+Exits 1 where a healthy peer was ended.
+"""
+
+import socket
+import sys
+
+from memory import OPCODE_BINARY, Server, frame, open_websocket, push
+
+HEALTHY = 20
+
+
+def peak(pid):
+    """The largest resident set that a process has had, in bytes."""
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM:"))
+
+
+def greed(server):
+    """A peer with a message that does not end; None where the server is full."""
+    try:
+        connection = open_websocket(server, "/")
+        return push(connection, frame(OPCODE_BINARY, bytes((1 << 20) - 1), size=1 << 20), 0.2)
+    except (OSError, SystemExit):
+        return None
+
+
+def is_alive(connection):
+    """Whether a peer still gets its echo."""
+    try:
+        connection.settimeout(30)
+        connection.sendall(frame(OPCODE_BINARY, b"still here?"))
+        return connection.recv(100).endswith(b"still here?")
+    except OSError:
+        return False
+
+
+def main(arguments):
+    """Fills the server, and says what came of it."""
+    port, pid, count = map(int, arguments)
+    server = Server(port, False)
+    healthy = [open_websocket(server, "/") for _ in range(HEALTHY)]
+    greedy = [greed(server) for _ in range(count)]
+    alive = sum(map(is_alive, healthy))
+    fields = server.ask().split()
+    print(f"{count} peers of 1 MiB ({sum(peer is None for peer in greedy)} refused): at most {peak(pid) / 1e6:.0f} MB "
+          f"resident, gauge {int(fields[0]) / 1e6:.0f} MB; {fields[5]} ended for the budget, {fields[6]} refused; "
+          f"{alive} of {HEALTHY} healthy peers served")
+    for peer in filter(None, greedy):
+        peer.close()
+    return 0 if alive == HEALTHY else 1
+
+
+if __name__ == "__main__":
+    socket.setdefaulttimeout(30)
+    sys.exit(main(sys.argv[1:]))
