@@ -1,3 +1,5 @@
+import Apus
+import Foundation
 import Testing
 
 @testable import ApusSocketIO
@@ -78,6 +80,60 @@ struct JSONCodingTests {
     @Test func `bytes also come as an array of numbers`() throws {
         #expect(try ([1, 255] as JSON).decoded(as: [UInt8].self) == [1, 255])
         #expect(throws: DecodingError.self) { try ([256] as JSON).decoded(as: [UInt8].self) }
+    }
+
+    private struct Report: Codable, Hashable {
+        var time: Date
+        var times: [Date?]
+        var content: Data
+        var parts: [String: Data]
+        var bytes: [Bytes]
+        var place: URL
+        var price: Decimal
+        var nested: [[UInt8]]
+    }
+
+    @Test func `dates are texts, and bytes are attachments, wherever they stand, and come back`() throws {
+        let time = Date(timeIntervalSince1970: 1_700_000_000.123)
+        let report = Report(
+            time: time, times: [time, nil], content: Data([1, 2]), parts: ["a": Data()], bytes: [[3], []],
+            place: try #require(URL(string: "https://example.org/a?b")), price: try #require(Decimal(string: "12.30")),
+            nested: [[4], []])
+        let json = try JSON(encoding: report)
+        let text =
+            #"{"time":"2023-11-14T22:13:20.123Z","times":["2023-11-14T22:13:20.123Z",null],"#
+            + #""content":{"_placeholder":true,"num":0},"parts":{"a":{"_placeholder":true,"num":1}},"#
+            + #""bytes":[{"_placeholder":true,"num":2},{"_placeholder":true,"num":3}],"#
+            + #""place":"https://example.org/a?b","price":12.3,"#
+            + #""nested":[{"_placeholder":true,"num":4},{"_placeholder":true,"num":5}]}"#
+        #expect("\(json)" == text)
+        var again = try json.decoded(as: Report.self)
+        // A Double has more digits than milliseconds have.
+        #expect(abs(again.time.timeIntervalSince(time)) < 0.001)
+        (again.time, again.times) = (time, [time, nil])
+        #expect(again == report)
+        #expect(try JSON(encoding: time) == "2023-11-14T22:13:20.123Z")
+        #expect(try JSON(encoding: Data([1])) == .binary([1]))
+        #expect(try JSON(encoding: Bytes([1])) == .binary([1]))
+    }
+
+    @Test func `a date is read from milliseconds, too, and bytes from an array of numbers`() throws {
+        let date = try JSON.number(JSON.Number(1_700_000_000_500)).decoded(as: Date.self)
+        #expect(date == Date(timeIntervalSince1970: 1_700_000_000.5))
+        #expect(try ([1, 255] as JSON).decoded(as: Data.self) == Data([1, 255]))
+        #expect(try ([1, 255] as JSON).decoded(as: Bytes.self) == [1, 255])
+        for json: JSON in ["yesterday", true, .null, .binary([1]), [1]] {
+            #expect(throws: DecodingError.self) { try json.decoded(as: Date.self) }
+        }
+        #expect(throws: DecodingError.self) { try ("text" as JSON).decoded(as: Data.self) }
+        #expect(throws: DecodingError.self) { try ("1.5" as JSON).decoded(as: Decimal.self) }
+        #expect(throws: DecodingError.self) { try (5 as JSON).decoded(as: URL.self) }
+    }
+
+    @Test func `a date that JavaScript does not have is null, as of an invalid one there`() throws {
+        #expect(try JSON(encoding: Date(timeIntervalSince1970: 8.65e12)) == .null)
+        #expect(try JSON(encoding: [Date.distantPast]) == ["0001-01-01T00:00:00.000Z"])
+        #expect(try JSON(encoding: Decimal.nan) == .null)
     }
 
     @Test func `an error says where`() throws {

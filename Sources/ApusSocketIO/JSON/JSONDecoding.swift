@@ -33,7 +33,7 @@ struct JSONValueDecoder: Decoder {
             for case .string(let string) in elements { try check(string, "an element of a set") }
         case .null, .bool, .number, .array, .object: break
         }
-        return try T(from: self)
+        return try special(type) ?? T(from: self)
     }
 
     /// Checks that a text may be given to a type that will compare it as a `String`.
@@ -44,7 +44,7 @@ struct JSONValueDecoder: Decoder {
                 codingPath: codingPath, debugDescription: "\(role) has \(text.utf8.count) bytes that are not ASCII"))
     }
 
-    private func mismatch(_ type: any Any.Type, _ wanted: String) -> DecodingError {
+    func mismatch(_ type: any Any.Type, _ wanted: String) -> DecodingError {
         let context = DecodingError.Context(
             codingPath: codingPath, debugDescription: "\(value.abridged) is not \(wanted)")
         return value == .null ? .valueNotFound(type, context) : .typeMismatch(type, context)
@@ -219,7 +219,8 @@ extension JSON: Decodable {
 }
 
 extension JSON {
-    /// Makes a value of any `Decodable` type of it; bytes of an attachment become `[UInt8]`.
+    /// Makes a value of any `Decodable` type of it, the reverse of ``init(encoding:)``: an attachment becomes `[UInt8]`,
+    /// `Data` or `Bytes`, a text of a date a `Date`; so does a number, of milliseconds since 1970.
     ///
     /// Strings are passed on as they came, whatever their length. Swift compares and hashes them in quadratic time
     /// where a client wants it to; so limit their length, or use ``Name``, before you do either. Where decoding itself

@@ -53,7 +53,7 @@ final class JSONValueEncoder: Encoder {
         case let value as Bool: set(.bool(value))
         case let value as any BinaryInteger: set(.number(JSON.Number(value)))
         case let value as any BinaryFloatingPoint: try setNumber(Double(value))
-        default: try value.encode(to: self)
+        default: if let special = JSON(special: value) { set(special) } else { try value.encode(to: self) }
         }
     }
 
@@ -174,7 +174,9 @@ extension JSON: Encodable {
         }
     }
 
-    /// Makes a value of any `Encodable` one; `[UInt8]` becomes an attachment.
+    /// Makes a value of any `Encodable` one. `[UInt8]`, `Data` and `Bytes` become attachments, wherever they stand. A `Date`
+    /// becomes a text as of JavaScript's `toISOString`, to the millisecond, or null where JavaScript has no such date; a
+    /// `URL` becomes a text, and a `Decimal` a number.
     ///
     /// - Throws: `EncodingError`, as for a number that JSON has no word for.
     public init(encoding value: some Encodable) throws {
