@@ -311,6 +311,55 @@ struct SocketIOServerTests {
         }
     }
 
+    @Test func `of the subprotocols that a client offers the first is taken, for a session and for an upgrade`()
+        async throws
+    {
+        try await withSocketIO { _, port in
+            try await onThread {
+                let poller = try Poller(port: port)
+                for sid in ["", "&sid=\(poller.sid)"] {
+                    for (offer, taken) in [("one, two", "one"), ("two", "two"), ("", nil)] as [(String, String?)] {
+                        let client = try TestSupport.Client(port: port)
+                        let lines = offer.isEmpty ? [] : ["Sec-WebSocket-Protocol: \(offer)"]
+                        let answer = try client.open("/socket.io/?EIO=4&transport=websocket\(sid)", lines)
+                        #expect(answer["Sec-WebSocket-Protocol"] == taken)
+                        client.close()
+                    }
+                }
+                poller.connection.close()
+            }
+        }
+    }
+
+    @Test(arguments: [nil, "Range"])
+    func `a preflight is allowed the fields that it asks for, unless the settings name some`(
+        known: String?
+    ) async throws {
+        var configuration = SocketIOServer.Configuration()
+        let origins = CORS.Origins.only(["https://a.example"])
+        configuration.cors = try CORS(allowedOrigins: origins, headers: known == nil ? [] : [.range])
+        try await withSocketIO(configuration) { _, port in
+            try await onThread {
+                let client = try TestSupport.Client(port: port)
+                let target = "/socket.io/?EIO=4&transport=polling"
+                let ask = [
+                    "Access-Control-Request-Method: POST", "Access-Control-Request-Headers: x-token, content-type",
+                ]
+                try client.sendRequest("OPTIONS", target, "Origin: https://a.example", ask[0], ask[1])
+                let allowed = try client.readAnswer(hasBody: false)
+                #expect(allowed.status == 204)
+                #expect(allowed["Access-Control-Allow-Headers"] == known ?? "x-token, content-type")
+                try client.sendRequest("OPTIONS", target, "Origin: https://a.example", ask[0])
+                let nothing = try client.readAnswer(hasBody: false)
+                #expect(nothing["Access-Control-Allow-Headers"] == known)
+                try client.sendRequest("OPTIONS", target, "Origin: https://b.example", ask[0], ask[1])
+                let refused = try client.readAnswer()
+                #expect(refused.status == 403 && refused["Access-Control-Allow-Headers"] == nil)
+                client.close()
+            }
+        }
+    }
+
     @Test func `settings that cannot work are refused`() throws {
         let server = try WebSocketServer(configuration: .init(port: 0))
         for change: (inout SocketIOServer.Configuration) -> Void in [

@@ -84,7 +84,7 @@ package final class EngineServer: Sendable {
 extension EngineServer {
     /// The response to a request for this endpoint, which may be long in coming.
     package func response(to request: Request) async throws -> Response {
-        if let cors = configuration.cors, let response = cors.preflightResponse(to: request.head) { return response }
+        if let response = configuration.cors?.engineResponse(toPreflight: request.head) { return response }
         let response = try await answer(request)
         return configuration.cors?.adding(to: response, for: request.head) ?? response
     }
@@ -198,6 +198,20 @@ extension EngineServer {
     }
 }
 
+extension CORS {
+    /// The answer to a preflight; `nil` where the request is none. Where no header fields are named, those that the request
+    /// asks for are allowed, as upstream.
+    fileprivate func engineResponse(toPreflight request: HTTPRequest) -> Response? {
+        guard var response = preflightResponse(to: request), response.status == .noContent else {
+            return preflightResponse(to: request)
+        }
+        if headers.isEmpty {
+            response.headerFields[.accessControlAllowHeaders] = request.headerFields[.accessControlRequestHeaders]
+        }
+        return response
+    }
+}
+
 /// WebSocket.
 extension EngineServer {
     /// The response to an opening handshake at this endpoint.
@@ -208,7 +222,7 @@ extension EngineServer {
             guard Transport(in: query) == .webSocket else { throw .badRequest }
             if let session = try named(in: query) {
                 guard configuration.allowsUpgrades else { throw .badRequest }
-                return .accept { await session.run($0, isProbe: true) }
+                return .accept(subprotocol: Self.subprotocol(of: request)) { await session.run($0, isProbe: true) }
             }
         } catch {
             return .reject(error.response())
@@ -218,8 +232,13 @@ extension EngineServer {
         let id = Self.makeID()
         var fields = HTTPFields()
         fields[.setCookie] = configuration.cookie?.field(id)
-        return .accept(headerFields: fields) { await self.run($0, handshake, id: id) }
+        return .accept(subprotocol: Self.subprotocol(of: request), headerFields: fields) {
+            await self.run($0, handshake, id: id)
+        }
     }
+
+    /// The first that the client offers, as upstream: what its option `protocols` names is for proxies and balancers.
+    private static func subprotocol(of request: Request) -> String? { request.head.offeredSubprotocols.first }
 
     private func run(_ webSocket: WebSocket, _ handshake: Handshake, id: String) async {
         // Others may have taken the last places while it opened.
