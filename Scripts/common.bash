@@ -6,6 +6,7 @@ shopt -s inherit_errexit 2>/dev/null || true    # bash 3.2 lacks it
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PYTHON_FOLDER=.build-python    # the virtual environment of the tools that come from PyPI
+SOCKETIO_CLIENT=$PYTHON_FOLDER/socket.io.min.js
 PROXIES_FOLDER=.build-proxies  # nginx and HAProxy, where they are not installed
 NODE_FOLDER=.build-node        # node-ws, where it cannot be installed beside a foreign Node.js
 BENCH_FOLDER=.build-bench      # what the benchmarks build and download

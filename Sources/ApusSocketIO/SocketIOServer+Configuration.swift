@@ -11,19 +11,25 @@ extension SocketIOServer {
             public var maxDisconnection: Duration
             /// Events that are remembered, for all clients of a namespace together.
             public var maxPackets: Int
-            /// Bytes of their texts and attachments, together; past either, the older half is forgotten.
+            /// The maximum number of bytes of these events' texts and attachments, together, and, counted apart, of the
+            /// rooms and the data of lost clients. With more events than that or ``maxPackets``, the older half is
+            /// forgotten. Default: 64 MiB.
             public var maxBytes: Int
+            /// The maximum number of lost clients that a namespace remembers. With more, those that were lost first
+            /// cannot recover. Default: 100,000.
+            public var maxClients: Int
             /// Whether middlewares, which have admitted the client before, are not asked again.
             public var skipsMiddlewares: Bool
 
-            /// Settings; two minutes, 10,000 events, 64 MiB, and no middleware twice.
+            /// Settings; two minutes, 10,000 events, 64 MiB, 100,000 clients, and no middleware twice.
             public init(
                 maxDisconnection: Duration = .seconds(120), maxPackets: Int = 10_000, maxBytes: Int = 64 << 20,
-                skipsMiddlewares: Bool = true
+                maxClients: Int = 100_000, skipsMiddlewares: Bool = true
             ) {
                 self.maxDisconnection = maxDisconnection
                 self.maxPackets = maxPackets
                 self.maxBytes = maxBytes
+                self.maxClients = maxClients
                 self.skipsMiddlewares = skipsMiddlewares
             }
         }
@@ -79,8 +85,9 @@ extension SocketIOServer {
         public var allowsUpgrades = true
         /// A cookie with the session's identity, for balancers; none.
         public var cookie: SessionCookie?
-        /// Pages of which other origins may poll; none. WebSockets go by the server's
-        /// `WebSocketServer.Configuration.originPolicy`.
+        /// The pages of other origins that may poll. Where its `headers` are empty, a preflight is allowed the header
+        /// fields that it asks for, as upstream. WebSockets go by the server's
+        /// `WebSocketServer.Configuration.originPolicy`. Default: `nil`, no pages of other origins.
         public var cors: CORS?
         /// Decides on a new connection; throwing answers 403, with the words of a ``SocketIOError/refused(_:data:)``.
         public var allowRequest: (@Sendable @concurrent (Handshake) async throws -> Void)?
@@ -144,7 +151,7 @@ extension SocketIOServer {
                 ("maxEventNameBytes", maxEventNameBytes), ("maxSessions", maxSessions),
                 ("maxPendingSessions", maxPendingSessions), ("maxNamespacesPerClient", maxNamespacesPerClient),
                 ("maxDynamicNamespaces", maxDynamicNamespaces), ("recovery.maxPackets", recovery?.maxPackets ?? 1),
-                ("recovery.maxBytes", recovery?.maxBytes ?? 1),
+                ("recovery.maxBytes", recovery?.maxBytes ?? 1), ("recovery.maxClients", recovery?.maxClients ?? 1),
             ] where value < 1 {
                 throw WebSocketError(.invalidConfiguration, "\(name) is \(value); it must be at least 1")
             }

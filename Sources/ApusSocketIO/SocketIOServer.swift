@@ -134,8 +134,21 @@ public final class SocketIOServer: Sendable {
     /// How many clients are connected, whatever their namespaces.
     public var clientCount: Int { engine.sessionCount }
 
-    /// Disconnects all clients. Those that connect later are served; to end for good, stop the server.
-    public func disconnectAll() { engine.closeSessions(.serverShuttingDown) }
+    /// Throws all clients out of all namespaces, as ``Socket/disconnect(close:)`` with `close` does, and closes their
+    /// connections. Those that were lost cannot come back with what they had, either. Clients that connect later are
+    /// served; to end for good, stop the server.
+    public func disconnectAll() {
+        for namespace in allNamespaces {
+            for socket in namespace.sockets.values { socket.disconnect(close: true) }
+            namespace.adapter.forget(Audience())
+        }
+        engine.closeSessions(.forcedClose)
+    }
+
+    private var allNamespaces: [Namespace] {
+        let state = state.withLock { $0 }
+        return Array(state.namespaces.values) + state.dynamic.flatMap(\.children.values)
+    }
 }
 
 /// Serving.
@@ -190,13 +203,37 @@ extension SocketIOServer {
     }
 
     /// Those of `/` in rooms.
-    public func to(_ rooms: String...) -> Broadcast { root.everybody.to(rooms.map { Name($0) }) }
+    public func to(_ rooms: String...) -> Broadcast { root.everybody.to(rooms) }
 
-    /// The same as ``to(_:)``.
-    public func `in`(_ rooms: String...) -> Broadcast { root.everybody.to(rooms.map { Name($0) }) }
+    /// Those of `/` in rooms; as ``Broadcast/to(_:)-([String])``.
+    public func to(_ rooms: [String]) -> Broadcast { root.everybody.to(rooms) }
+
+    /// The same as ``to(_:)-(String...)``.
+    public func `in`(_ rooms: String...) -> Broadcast { root.everybody.to(rooms) }
+
+    /// The same as ``to(_:)-([String])``.
+    public func `in`(_ rooms: [String]) -> Broadcast { root.everybody.to(rooms) }
 
     /// All of `/` but those in rooms.
-    public func except(_ rooms: String...) -> Broadcast { root.everybody.except(rooms.map { Name($0) }) }
+    public func except(_ rooms: String...) -> Broadcast { root.everybody.except(rooms) }
+
+    /// All of `/` but those in rooms; the same as the form without an array.
+    public func except(_ rooms: [String]) -> Broadcast { root.everybody.except(rooms) }
+
+    /// Lets all clients of `/` join rooms.
+    public func socketsJoin(_ rooms: String...) async { await root.everybody.socketsJoin(rooms) }
+
+    /// Lets all clients of `/` join rooms; the same as the form without an array.
+    public func socketsJoin(_ rooms: [String]) async { await root.everybody.socketsJoin(rooms) }
+
+    /// Lets all clients of `/` leave rooms.
+    public func socketsLeave(_ rooms: String...) async { await root.everybody.socketsLeave(rooms) }
+
+    /// Lets all clients of `/` leave rooms; the same as the form without an array.
+    public func socketsLeave(_ rooms: [String]) async { await root.everybody.socketsLeave(rooms) }
+
+    /// Disconnects all clients of `/`; as ``Namespace/disconnectSockets(close:)``.
+    public func disconnectSockets(close: Bool = false) async { await root.disconnectSockets(close: close) }
 }
 
 /// An application for sessions whose server is gone.

@@ -88,13 +88,39 @@ struct ClientTests {
         }
     }
 
-    @Test func `who is disconnected by a middleware is not welcomed, may come back, and holds up no end`() async throws
-    {
+    @Test(arguments: [false, true])
+    func `a middleware that disconnects a client does nothing to it, for it is not connected yet`(
+        close: Bool
+    ) async throws {
+        let served = Counter()
+        try await withSocketIO { io, port in
+            io.use { socket in
+                #expect(!socket.isConnected)
+                socket.disconnect(close: close)
+            }
+            io.onConnection { socket in
+                #expect(socket.isConnected)
+                served.increment()
+            }
+            let client = try await onThread { try joined(port: port, nil) }
+            let welcome = try await onThread {
+                try client.send(.text("40"))
+                return try client.readText()
+            }
+            #expect(welcome.hasPrefix(#"40{"sid":"#))
+            try await io.emit("x")
+            #expect(try await onThread { try client.readText() } == #"42["x"]"#)
+            client.close()
+        }
+        #expect(served.count == 1)
+    }
+
+    @Test func `who is refused is not welcomed, may try again, and holds up no end`() async throws {
         let (passed, served) = (Counter(), Counter())
         try await withSocketIO { io, port in
             io.use { socket in
                 passed.increment()
-                if passed.count == 1 { socket.disconnect() }
+                if passed.count == 1 { throw SocketIOError.refused("not yet") }
             }
             io.onConnection { _ in served.increment() }
             let client = try await onThread { try joined(port: port, nil) }
@@ -104,11 +130,53 @@ struct ClientTests {
                 try client.send(.text("40"))
                 return [first, try client.readText()]
             }
-            #expect(answers[0] == "41" && answers[1].hasPrefix(#"40{"sid":"#))
+            #expect(answers[0] == #"44{"message":"not yet"}"# && answers[1].hasPrefix(#"40{"sid":"#))
             try await until { served.count == 1 }
             client.close()
         }
         #expect(served.count == 1)
+    }
+
+    @Test func `who is thrown out while another namespace decides is not let into it any more`() async throws {
+        let gate = Gate()
+        let served = Counter()
+        try await withSocketIO { io, port in
+            io.of("/slow").use { _ in await gate.pass() }
+            io.of("/slow").onConnection { _ in served.increment() }
+            let client = try await onThread { try joined(port: port) }
+            try await onThread { try client.send(.text("40/slow,")) }
+            try await until { gate.waiting == 1 && io.root.sockets.count == 1 }
+            try #require(io.root.sockets.values.first).disconnect(close: true)
+            gate.open()
+            #expect(try await onThread { try client.readText() } == "41")
+            try await until { io.clientCount == 0 }
+            client.close()
+        }
+        #expect(served.count == 0)
+    }
+
+    @Test func `what a client sends to a namespace before it knows that it was thrown out ends nothing`() async throws {
+        try await withSocketIO { io, port in
+            io.onConnection { socket in socket.on("echo") { (text: String) in text } }
+            let client = try await onThread { try joined(port: port) }
+            let other = io.of("/other")
+            try await onThread {
+                try client.send(.text("40/other,"))
+                _ = try client.readText()
+            }
+            try await until { other.sockets.count == 1 }
+            try #require(other.sockets.values.first).disconnect()
+            let answers = try await onThread {
+                for packet in [
+                    #"42/other,["x"]"#, #"42/other,7["x"]"#, "41/other,", #"43/other,0[]"#, #"421["echo","here"]"#,
+                ] {
+                    try client.send(.text(packet))
+                }
+                return [try client.readText(), try client.readText()]
+            }
+            #expect(answers == ["41/other,", #"431["here"]"#])
+            client.close()
+        }
     }
 
     @Test func `disconnecting a client that was refused does nothing to the one that was let in later`() async throws {
@@ -195,13 +263,15 @@ private struct LosingAdapter: Adapter {
     }
 
     func add(_ socket: Socket, _ recovery: Recovery?) {
-        if recovery != nil { socket.disconnect(close: true) }
+        if recovery != nil { socket.client.session.close(.transportClose) }
         inner.add(socket, recovery)
     }
 
     func attach(_ socket: Socket, _ webSocket: WebSocket) { inner.attach(socket, webSocket) }
-    func remove(_ id: String) { inner.remove(id) }
+    func remove(_ socket: Socket) -> Set<Name>? { inner.remove(socket) }
     func rooms(of id: String) -> Set<Name> { inner.rooms(of: id) }
+    func join(_ rooms: Set<Name>, by socket: Socket) async { await inner.join(rooms, by: socket) }
+    func leave(_ rooms: Set<Name>, by socket: Socket) async { await inner.leave(rooms, by: socket) }
     func join(_ rooms: Set<Name>, _ audience: Audience) async { await inner.join(rooms, audience) }
     func leave(_ rooms: Set<Name>, _ audience: Audience) async { await inner.leave(rooms, audience) }
     func broadcast(_ packet: BroadcastPacket, to audience: Audience) async throws {
@@ -222,6 +292,8 @@ private struct LosingAdapter: Adapter {
         inner.persist(session)
         lost(session)
     }
+    func forget(privateID: String) { inner.forget(privateID: privateID) }
+    func forget(_ audience: Audience) { inner.forget(audience) }
     func restore(privateID: String, offset: String) -> Recovery? {
         inner.restore(privateID: privateID, offset: offset)
     }

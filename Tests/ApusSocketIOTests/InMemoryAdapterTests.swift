@@ -76,6 +76,33 @@ struct InMemoryAdapterTests {
         }
     }
 
+    @Test func `rooms are named one by one or by an array, whoever emits`() async throws {
+        try await Self.withListeners { io, ids, heard in
+            try await io.to(["0", "1"]).emit("a", 0)
+            try await io.in(["even"]).except(["2"]).emit("a", 1)
+            try await io.except(["even", "1"]).emit("a", 2)
+            let last = try #require(io.root.sockets[Name(ids[3])])
+            try await last.to(["0", "3"]).emit("a", 3)
+            try await last.in(["1"]).emit("a", 4)
+            try await last.except(["even"]).emit("a", 5)
+            try await io.root.to(["2"]).in(["0"]).emit("a", 6)
+            try await io.root.in(["1"]).except([]).emit("a", 7)
+            try await io.root.except(["odd"]).emit("a", 8)
+            // An empty array names no room.
+            try await io.to([]).emit("a", 9)
+            await io.socketsJoin(["new", "newer"])
+            await io.in(["even"]).socketsLeave(["new"])
+            await io.root.socketsLeave(["nowhere", "newer"])
+            try await io.to("new", "newer").emit("a", 10)
+            let expected = [
+                [0, 1, 3, 6, 8, 9], [0, 4, 5, 7, 9, 10], [6, 8, 9], [2, 9, 10],
+            ]
+            #expect(try await heard() == expected.map { $0.map { #"42["a",\#($0)]"# } })
+            await io.disconnectSockets()
+            #expect(io.root.sockets.isEmpty)
+        }
+    }
+
     @Test func `attachments follow their event, by a topic and without one`() async throws {
         try await Self.withListeners { io, ids, heard in
             let large = [UInt8](repeating: 7, count: 200_000)

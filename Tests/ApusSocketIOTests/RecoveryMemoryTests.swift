@@ -70,6 +70,89 @@ struct RecoveryMemoryTests {
         #expect(missed(since: next[0], in: memory) == Self.numbers(1..<2))
     }
 
+    private static func session(_ id: String, rooms: Set<Name> = [], data: JSON = .null) -> RecoveredSession {
+        RecoveredSession(id: id, privateID: "secret of \(id)", rooms: rooms, data: data)
+    }
+
+    @Test func `one whose time is over does not come back, and is forgotten when others are lost`() {
+        var memory = RecoveryMemory(.init(maxDisconnection: .seconds(100)))
+        let offset = record(Self.numbers(0..<1), in: &memory)[0]
+        for number in 0..<3 { memory.persist(Self.session("\(number)"), now: Self.start + .seconds(number)) }
+        #expect(memory.clientCount == 3)
+        #expect(memory.restore(privateID: "secret of 0", offset: offset, now: Self.start + .seconds(100)) != nil)
+        #expect(memory.restore(privateID: "secret of 1", offset: offset, now: Self.start + .seconds(102)) == nil)
+        #expect(memory.clientCount == 1)
+        memory.persist(Self.session("3"), now: Self.start + .seconds(200))
+        #expect(memory.clientCount == 1)
+        _ = record(Self.numbers(0..<1), in: &memory)
+        #expect(memory.clientCount == 1)
+    }
+
+    @Test func `the time of one who is lost again begins again`() {
+        var memory = RecoveryMemory(.init(maxDisconnection: .seconds(100)))
+        let offset = record(Self.numbers(0..<1), in: &memory)[0]
+        memory.persist(Self.session("0"), now: Self.start)
+        memory.persist(Self.session("0"), now: Self.start + .seconds(90))
+        memory.persist(Self.session("1"), now: Self.start + .seconds(150))
+        #expect(memory.clientCount == 2)
+        #expect(memory.restore(privateID: "secret of 0", offset: offset, now: Self.start + .seconds(160)) != nil)
+    }
+
+    @Test func `of more clients than are to be remembered the first are forgotten`() {
+        var memory = RecoveryMemory(.init(maxClients: 10))
+        let offset = record(Self.numbers(0..<1), in: &memory)[0]
+        for number in 0..<1000 { memory.persist(Self.session("\(number)"), now: Self.start) }
+        #expect(memory.clientCount == 10)
+        #expect(memory.restore(privateID: "secret of 989", offset: offset, now: Self.start) == nil)
+        #expect(memory.restore(privateID: "secret of 990", offset: offset, now: Self.start) != nil)
+    }
+
+    @Test func `what is known of lost clients is limited in bytes, and the last is kept`() {
+        var memory = RecoveryMemory(.init(maxBytes: 10_000))
+        let large = JSON.string(String(repeating: "x", count: 4000))
+        for number in 0..<100 { memory.persist(Self.session("\(number)", data: large), now: Self.start) }
+        #expect(memory.clientCount == 2)
+        let room = Name(String(repeating: "x", count: 20_000))
+        memory.persist(Self.session("rooms", rooms: [room]), now: Self.start)
+        #expect(memory.clientCount == 1)
+    }
+
+    @Test func `clients that come and go leave nothing behind`() {
+        var memory = RecoveryMemory(.init())
+        let offset = record(Self.numbers(0..<1), in: &memory)[0]
+        memory.persist(Self.session("waits"), now: Self.start)
+        for number in 0..<10_000 {
+            memory.persist(Self.session("\(number)"), now: Self.start)
+            #expect(memory.restore(privateID: "secret of \(number)", offset: offset, now: Self.start) != nil)
+        }
+        #expect(memory.clientCount == 1 && memory.departureCount < 1000)
+    }
+
+    @Test func `those who are thrown out are forgotten, by their secret or by their rooms`() {
+        var memory = RecoveryMemory(.init())
+        let offset = record(Self.numbers(0..<1), in: &memory)[0]
+        for (id, rooms) in [("a", ["x"]), ("b", ["x", "y"]), ("c", []), ("d", ["z"])] as [(String, Set<Name>)] {
+            memory.persist(Self.session(id, rooms: rooms), now: Self.start)
+        }
+        memory.forget(privateID: "secret of d")
+        memory.forget(Audience(rooms: ["x", "c"], except: ["y"]))
+        let back = ["a", "b", "c", "d"].filter {
+            memory.restore(privateID: "secret of \($0)", offset: offset, now: Self.start) != nil
+        }
+        #expect(back == ["b"])
+        memory.persist(Self.session("e"), now: Self.start)
+        memory.forget(Audience())
+        #expect(memory.clientCount == 0)
+    }
+
+    @Test(arguments: ["", "0", "-1", "+1 ", "zz", "3", "99999999999999999999999", "1\u{301}", "\u{661}"])
+    func `an offset that is none brings nobody back`(offset: String) {
+        var memory = RecoveryMemory(.init())
+        _ = record(Self.numbers(0..<2), in: &memory)
+        memory.persist(Self.session("a"), now: Self.start)
+        #expect(memory.restore(privateID: "secret of a", offset: offset, now: Self.start) == nil)
+    }
+
     @Test func `what is out of its time is forgotten`() {
         var memory = RecoveryMemory(.init(maxDisconnection: .seconds(100)))
         let offsets = record(Self.numbers(0..<400), in: &memory)

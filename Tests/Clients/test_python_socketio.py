@@ -55,13 +55,14 @@ def join_alone(request):
 class Client:
     """A client whose events wait to be asked for."""
 
-    def __init__(self, url, transports, namespaces=None, auth=None, kind=socketio.Client, **options):
+    def __init__(self, url, transports, namespaces=None, auth=None, kind=socketio.Client, wait=True, **options):
         self.io = kind(**{"reconnection": False, **options})
         self.events = queue.Queue()
         self.io.on("*", lambda event, *arguments: self.events.put((event, *arguments)))
         self.io.on("*", lambda event, namespace, *arguments: self.events.put((event, *arguments)), namespace="*")
         self.io.on("question", lambda question: f"{self.io.get_sid()} {question}")
-        self.io.connect(url, transports=transports, namespaces=namespaces, auth=auth, wait_timeout=PATIENCE)
+        self.io.connect(
+            url, transports=transports, namespaces=namespaces, auth=auth, wait=wait, wait_timeout=PATIENCE)
 
     def ask(self, event, *arguments, namespace=None):
         return self.io.call(event, arguments, namespace=namespace, timeout=PATIENCE)
@@ -240,65 +241,65 @@ def test_what_a_socket_s_middleware_refuses_reaches_no_handler(join):
     assert "this must not be" not in client.ask("journal")
 
 
-@pytest.mark.parametrize("way", ["websocket", "upgrading"])
-def test_a_client_comes_back_after_the_server_has_dropped_it(join, way):
-    # By polling, this client takes a server's Close for the end of its wishes.
-    client = join(way, reconnection=True, reconnection_delay=0.01, reconnection_delay_max=0.02)
-    back = threading.Event()
+def thrown_out(client):
+    """Lets the client note when and why it is disconnected, and when it tries again."""
+    left, back = queue.Queue(), threading.Event()
+    client.io.on("disconnect", left.put)
     client.io.on("connect", back.set)
-    before = client.io.get_sid()
-    client.tell("leave-me", True)
-    assert back.wait(PATIENCE)
-    assert client.io.get_sid() != before
-    assert client.ask("echo", "back") == "back"
+    return left, back
 
 
-class Recovering(socketio.Client):
-    """A client that remembers by what it can go on, as the JavaScript one does."""
+def test_a_client_that_is_thrown_out_hears_all_before_and_stays_away(join):
+    # One that was lost would come back at once.
+    client = join(reconnection=True, reconnection_delay=0.01, reconnection_delay_max=0.02)
+    left, back = thrown_out(client)
+    client.tell("farewell", 100)
+    assert left.get(timeout=PATIENCE) == client.io.reason.SERVER_DISCONNECT
+    assert [client.heard() for _ in range(100)] == [("last", number) for number in range(100)]
+    client.io.wait()  # returns at once where there is nothing to come back for
+    assert not client.io.connected and not back.is_set()
 
-    pid = None
 
-    def _handle_connect(self, namespace, data):
-        self.pid = data["pid"]
-        super()._handle_connect(namespace, data)
+def test_all_of_a_room_are_thrown_out_of_all_their_namespaces(join):
+    speaker, client = join(), join(namespaces=["/", "/other"], reconnection=True, reconnection_delay=0.01)
+    left, back = thrown_out(client)
+    client.io.on("disconnect", left.put, namespace="/other")
+    speaker.tell("farewell-to-all", client.io.get_sid())
+    assert client.heard() == ("last", 0)
+    assert [left.get(timeout=PATIENCE) for _ in range(2)] == [client.io.reason.SERVER_DISCONNECT] * 2
+    client.io.wait()
+    assert not client.io.connected and not back.is_set()
 
 
-@pytest.mark.parametrize("way", ["websocket", "upgrading"])
-def test_a_client_goes_on_where_it_was_when_the_server_dropped_it(way):
-    with Server("socketio-test-server", "--features", "--recovery", where=("127.0.0.1:0",)) as running:
-        url = f"http://127.0.0.1:{running.port}"
-        known, may_come_back, back = {}, threading.Event(), threading.Event()
+def test_one_who_is_thrown_out_by_the_connection_s_handler_hears_its_last_word(join):
+    client = join(namespaces=["/denied"], wait=False)
+    assert client.heard() == ("denied", "not you")
 
-        def auth():
-            assert not known or may_come_back.wait(PATIENCE)
-            return known
 
-        speaker = Client(url, WAYS[way])
-        client = Client(url, WAYS[way], auth=auth, kind=Recovering, reconnection=True, reconnection_delay=0.01,
-                        reconnection_delay_max=0.02)
-        identity, pid = client.io.get_sid(), client.io.pid
-        assert client.ask("join", "room")
-        client.tell("remember", {"name": "lost"})
-        speaker.tell("say", "room", 0)
-        *event, offset = client.heard()
-        assert event == ["said", 0]
-        known.update(pid=pid, offset=offset)
-        client.io.on("connect", back.set)
-        client.tell("leave-me", True)
-        while {"name": "lost"} in speaker.ask("people"):
-            pass
-        for number in range(1, 4):
-            speaker.tell("say", "room", number)
-        assert speaker.ask("rooms") == []
-        may_come_back.set()
-        assert back.wait(PATIENCE)
-        assert [list(client.heard()[:2]) for _ in range(3)] == [["said", 1], ["said", 2], ["said", 3]]
-        assert (client.io.get_sid(), client.io.pid) == (identity, pid)
-        assert client.ask("whoami") == {"id": identity, "recovered": True}
-        assert client.ask("rooms") == ["room"]
-        assert client.ask("recall") == {"name": "lost"}
-        for end in [client, speaker]:
-            end.io.disconnect()
+def test_a_middleware_disconnects_nobody_and_the_room_it_joins_is_kept(join):
+    client = join(namespaces=["/meddling"])
+    assert client.ask("rooms", namespace="/meddling") == ["early"]
+
+
+def test_acknowledgements_overtake_events_whose_handlers_wait_for_them(join):
+    client = join()
+    for _ in range(6):
+        client.tell("ask-with-much", bytes(60_000))
+    answers = [client.heard() for _ in range(6)]
+    assert answers == [("answered", f"{client.io.get_sid()} 60000")] * 6
+
+
+def test_dates_are_texts_and_bytes_are_bytes(join):
+    client = join()
+    answer = client.ask("report", {"time": "2023-11-14T22:13:20.123Z", "parts": [b"123", b""]})
+    assert answer == {"time": "2023-11-14T22:13:20.124Z", "parts": [b"321", b""]}
+
+
+def test_a_client_leaves_its_own_room(join):
+    client, speaker = join(), join()
+    assert client.ask("leave-own-room")
+    speaker.tell("say", client.io.get_sid(), "not for it")
+    assert speaker.ask("rooms") == [] and client.hears_nothing()
 
 
 # Around it

@@ -199,8 +199,8 @@ extension EngineServer {
 }
 
 extension CORS {
-    /// The answer to a preflight; `nil` where the request is none. Where no header fields are named, those that the request
-    /// asks for are allowed, as upstream.
+    /// The answer to a preflight; `nil` where the request is none. Where no header fields are named, those that the
+    /// request asks for are allowed, as upstream.
     fileprivate func engineResponse(toPreflight request: HTTPRequest) -> Response? {
         guard var response = preflightResponse(to: request), response.status == .noContent else {
             return preflightResponse(to: request)

@@ -48,8 +48,8 @@ enum ISODate {
         return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 
-    /// Reads what `text(_:)` writes, and what RFC 3339 allows beside it: fewer or more digits behind the seconds, or none,
-    /// and an offset in place of `Z`.
+    /// Reads what `text(_:)` writes, and what RFC 3339 allows beside it: fewer or more digits behind the seconds, or
+    /// none, and an offset in place of `Z`.
     static func date(_ text: String) -> Date? {
         guard text.utf8.count <= 48 else { return nil }
         var reader = Reader(rest: Array(text.utf8)[...])

@@ -219,8 +219,8 @@ extension JSON: Decodable {
 }
 
 extension JSON {
-    /// Makes a value of any `Decodable` type of it, the reverse of ``init(encoding:)``: an attachment becomes `[UInt8]`,
-    /// `Data` or `Bytes`, a text of a date a `Date`; so does a number, of milliseconds since 1970.
+    /// Makes a value of any `Decodable` type of it, the reverse of ``init(encoding:)``: an attachment becomes
+    /// `[UInt8]`, `Data` or `Bytes`, a text of a date a `Date`; so does a number, of milliseconds since 1970.
     ///
     /// Strings are passed on as they came, whatever their length. Swift compares and hashes them in quadratic time
     /// where a client wants it to; so limit their length, or use ``Name``, before you do either. Where decoding itself

@@ -174,9 +174,9 @@ extension JSON: Encodable {
         }
     }
 
-    /// Makes a value of any `Encodable` one. `[UInt8]`, `Data` and `Bytes` become attachments, wherever they stand. A `Date`
-    /// becomes a text as of JavaScript's `toISOString`, to the millisecond, or null where JavaScript has no such date; a
-    /// `URL` becomes a text, and a `Decimal` a number.
+    /// Makes a value of any `Encodable` one. `[UInt8]`, `Data` and `Bytes` become attachments, wherever they stand. A
+    /// `Date` becomes a text as of JavaScript's `toISOString`, to the millisecond, or null where JavaScript has no such
+    /// date; a `URL` becomes a text, and a `Decimal` a number.
     ///
     /// - Throws: `EncodingError`, as for a number that JSON has no word for.
     public init(encoding value: some Encodable) throws {

@@ -6,8 +6,8 @@ import Apus
     import Foundation
 #endif
 
-/// Values that JavaScript has types of its own for. What `Codable` makes of them by itself means nothing to a page: of a
-/// date the seconds since 2001, of `Data` an array of numbers.
+/// Values that JavaScript has types of its own for. What `Codable` makes of them by itself means nothing to a page: of
+/// a date the seconds since 2001, of `Data` an array of numbers.
 extension JSON {
     /// `nil` for a value of any other type.
     init?(special value: some Encodable) {

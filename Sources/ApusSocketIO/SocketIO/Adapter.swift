@@ -6,16 +6,21 @@ import Apus
 /// every call, and passes on to the other nodes what is not ``Audience/isLocal``. Every method may be called from any
 /// thread.
 public protocol Adapter: Sendable {
-    /// A client has joined the namespace: tells it so, and what it has missed, and lets it have its own room. Does not
-    /// wait.
+    /// A client has joined the namespace: tells it so, and what it has missed, and lets it have its own room and those
+    /// in ``Socket/rooms``: middlewares may have let it join some. Does not wait.
     func add(_ socket: Socket, _ recovery: Recovery?)
     /// A client's packets travel by a WebSocket from now on.
     func attach(_ socket: Socket, _ webSocket: WebSocket)
-    /// A client has left the namespace, and so all its rooms.
-    func remove(_ id: String)
+    /// A client has left the namespace, and so all its rooms, which are returned; `nil` where it is not known. One that
+    /// has come back, with the same identity, is another.
+    func remove(_ socket: Socket) -> Set<Name>?
     /// The rooms of one of this process's clients; empty where there is none of this identity.
     func rooms(of id: String) -> Set<Name>
 
+    /// Puts one of this process's clients into rooms.
+    func join(_ rooms: Set<Name>, by socket: Socket) async
+    /// Takes one of this process's clients out of rooms, its own perhaps.
+    func leave(_ rooms: Set<Name>, by socket: Socket) async
     /// Puts clients into rooms.
     func join(_ rooms: Set<Name>, _ audience: Audience) async
     /// Takes clients out of rooms.
@@ -31,7 +36,7 @@ public protocol Adapter: Sendable {
     ) async throws -> Int
     /// What is known of the clients of an audience.
     func fetch(_ audience: Audience) async -> [RemoteSocket]
-    /// Disconnects the clients of an audience.
+    /// Disconnects the clients of an audience. Those of them who were lost are forgotten.
     func disconnect(_ audience: Audience, close: Bool) async
 
     /// The packet as it goes to those of an audience: where connections can be taken up again, with its place in what
@@ -39,6 +44,10 @@ public protocol Adapter: Sendable {
     func recorded(_ packet: BroadcastPacket, to audience: Audience) -> BroadcastPacket
     /// Remembers a client that was lost.
     func persist(_ session: RecoveredSession)
+    /// Forgets a client that was lost: it is not to come back.
+    func forget(privateID: String)
+    /// Forgets the clients of an audience that were lost; as ``forget(privateID:)``.
+    func forget(_ audience: Audience)
     /// Gives back a client that was lost, with all it has missed behind `offset`, once; `nil` where too much time has
     /// gone by.
     func restore(privateID: String, offset: String) -> Recovery?

@@ -19,17 +19,29 @@ public struct Broadcast: Sendable {
     }
 
     /// Those in these rooms, beside those in the rooms named before; each hears it once.
-    public func to(_ rooms: String...) -> Self { to(rooms.map { Name($0) }) }
+    public func to(_ rooms: String...) -> Self { to(rooms) }
 
-    /// The same as ``to(_:)``.
-    public func `in`(_ rooms: String...) -> Self { to(rooms.map { Name($0) }) }
+    /// Those in these rooms; the same as the form without an array. An empty array names no room, and changes nothing:
+    /// a broadcast that names none goes to all.
+    public func to(_ rooms: [String]) -> Self { to(Set(rooms.map { Name($0) })) }
+
+    /// Those in these rooms, as of ``Socket/rooms``; as ``to(_:)-([String])``.
+    public func to(_ rooms: Set<Name>) -> Self { with { $0.audience.rooms.formUnion(rooms) } }
+
+    /// The same as ``to(_:)-(String...)``.
+    public func `in`(_ rooms: String...) -> Self { to(rooms) }
+
+    /// The same as ``to(_:)-([String])``.
+    public func `in`(_ rooms: [String]) -> Self { to(rooms) }
 
     /// But not those in these rooms.
-    public func except(_ rooms: String...) -> Self { except(rooms.map { Name($0) }) }
+    public func except(_ rooms: String...) -> Self { except(rooms) }
 
-    func to(_ rooms: [Name]) -> Self { with { $0.audience.rooms.formUnion(rooms) } }
+    /// But not those in these rooms; the same as the form without an array.
+    public func except(_ rooms: [String]) -> Self { except(Set(rooms.map { Name($0) })) }
 
-    func except(_ rooms: [Name]) -> Self { with { $0.audience.except.formUnion(rooms) } }
+    /// But not those in these rooms; the same as the form without an array.
+    public func except(_ rooms: Set<Name>) -> Self { with { $0.audience.except.formUnion(rooms) } }
 
     /// Only for those who can take it at once.
     public var volatile: Self { with { $0.audience.isVolatile = true } }
@@ -83,16 +95,23 @@ extension Broadcast {
     public func fetchSockets() async -> [RemoteSocket] { await namespace.adapter.fetch(audience) }
 
     /// Lets them join rooms.
-    public func socketsJoin(_ rooms: String...) async {
+    public func socketsJoin(_ rooms: String...) async { await socketsJoin(rooms) }
+
+    /// Lets them join rooms; the same as the form without an array.
+    public func socketsJoin(_ rooms: [String]) async {
         await namespace.adapter.join(Set(rooms.map { Name($0) }), audience)
     }
 
     /// Lets them leave rooms.
-    public func socketsLeave(_ rooms: String...) async {
+    public func socketsLeave(_ rooms: String...) async { await socketsLeave(rooms) }
+
+    /// Lets them leave rooms; the same as the form without an array.
+    public func socketsLeave(_ rooms: [String]) async {
         await namespace.adapter.leave(Set(rooms.map { Name($0) }), audience)
     }
 
-    /// Disconnects them; as ``Socket/disconnect(close:)``.
+    /// Disconnects them; as ``Socket/disconnect(close:)``. Those of them who were lost cannot come back any more,
+    /// either.
     public func disconnectSockets(close: Bool = false) async {
         await namespace.adapter.disconnect(audience, close: close)
     }

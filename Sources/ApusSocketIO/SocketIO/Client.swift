@@ -41,9 +41,14 @@ final class Client: Sendable {
         if isIdle { session.close(.forcedClose) }
     }
 
-    /// Ends the connection, with all its sockets.
+    /// Throws it out of all its namespaces, and closes the connection.
     func disconnect() {
-        end(.forcedServerClose)
+        let sockets = state.withLock { state in
+            // No namespace that it is on its way to lets it in any more.
+            state.end = state.end ?? .serverNamespaceDisconnect
+            return Array(state.sockets.values)
+        }
+        for socket in sockets { socket.leaveNamespace() }
         session.close(.forcedClose)
     }
 
@@ -175,22 +180,23 @@ extension Client {
             socket.drop()
             return refuse(name, .refused("The connection was refused"))
         }
-        guard socket.holdWork() else {
-            // A middleware has disconnected it, which the client has been told.
-            return state.withLock { _ = $0.connecting.remove(Name(name)) }
-        }
-        let isOpen = state.withLock { state in
+        socket.holdWork()
+        let end = state.withLock { state -> DisconnectReason? in
             let name = Name(name)
             state.connecting.remove(name)
-            guard state.end == nil else { return false }
+            guard state.end == nil else { return state.end }
             state.sockets[name] = socket
             state.hasJoined = true
             state.left.remove(name)
-            return true
+            return nil
         }
-        guard isOpen else { return socket.drop() }
-        session.accept()
-        welcome(socket, recovered)
+        guard let end else {
+            session.accept()
+            return welcome(socket, recovered)
+        }
+        socket.drop()
+        // It was lost again before it was back, and has missed the same.
+        if let recovered, end.isRecoverable { namespace.adapter.persist(recovered.session) }
     }
 
     private func welcome(_ socket: Socket, _ recovered: Recovery?) {
@@ -200,7 +206,7 @@ extension Client {
         // The session may have ended, or moved, before the adapter knew the socket.
         if let webSocket = session.webSocket { socket.namespace.adapter.attach(socket, webSocket) }
         if !socket.isConnected {
-            socket.namespace.adapter.remove(socket.id)
+            _ = socket.namespace.adapter.remove(socket)
             socket.namespace.forget(socket)
         }
     }

@@ -35,6 +35,9 @@ public final class InMemoryAdapter: Adapter {
         var rooms: [Name: Room] = [:]
         var members: [Name: Member] = [:]
         var memory: RecoveryMemory?
+
+        /// Whether a room is a client's own, which is in no list, and the client is in it.
+        func isOwnRoom(_ name: Name) -> Bool { members[name]?.rooms.contains(name) ?? false }
     }
 
     /// The adapter of a namespace.
@@ -53,8 +56,8 @@ extension InMemoryAdapter {
     public func add(_ socket: Socket, _ recovery: Recovery?) {
         let id = Name(socket.id)
         state.withLock { state in
-            let rooms = recovery?.session.rooms ?? []
-            state.members[id] = Member(socket: socket, rooms: rooms.union([id]))
+            guard let rooms = socket.enterAdapter() else { return }
+            state.members[id] = Member(socket: socket, rooms: rooms)
             state.everybody.members.insert(id)
             state.everybody.apart.insert(id)
             for room in rooms { enter(room, id, &state) }
@@ -69,17 +72,17 @@ extension InMemoryAdapter {
 
     /// A client has a WebSocket now; see ``Adapter/attach(_:_:)``.
     public func attach(_ socket: Socket, _ webSocket: WebSocket) {
-        let id = Name(socket.id)
         if webSocket.eventLoop.isCurrent {
-            state.withLock { attach(id, webSocket, &$0) }
+            state.withLock { attach(socket, webSocket, &$0) }
         } else {
-            webSocket.eventLoop.post { self.state.withLock { self.attach(id, webSocket, &$0) } }
+            webSocket.eventLoop.post { self.state.withLock { self.attach(socket, webSocket, &$0) } }
         }
     }
 
     /// On the WebSocket's loop.
-    private func attach(_ id: Name, _ webSocket: WebSocket, _ state: inout State) {
-        guard let member = state.members[id] else { return }
+    private func attach(_ socket: Socket, _ webSocket: WebSocket, _ state: inout State) {
+        let id = Name(socket.id)
+        guard let member = state.members[id], member.socket === socket else { return }
         state.members[id]?.webSocket = webSocket
         if state.everybody.apart.remove(id) != nil { webSocket.subscribeNow(to: state.everybody.topic) }
         for name in member.rooms where state.rooms[name]?.apart.remove(id) != nil {
@@ -89,10 +92,11 @@ extension InMemoryAdapter {
     }
 
     /// A client has left; see ``Adapter/remove(_:)``.
-    public func remove(_ id: String) {
-        let id = Name(id)
+    public func remove(_ socket: Socket) -> Set<Name>? {
         state.withLock { state in
-            guard let member = state.members.removeValue(forKey: id) else { return }
+            let id = Name(socket.id)
+            guard let member = state.members[id], member.socket === socket else { return nil }
+            state.members[id] = nil
             state.everybody.members.remove(id)
             state.everybody.apart.remove(id)
             var topics = [state.everybody.topic]
@@ -100,8 +104,8 @@ extension InMemoryAdapter {
                 if let room = state.rooms[name] { topics.append(room.topic) }
                 quit(name, id, &state)
             }
-            guard let webSocket = member.webSocket else { return }
-            Self.unsubscribe(webSocket, topics)
+            if let webSocket = member.webSocket { Self.unsubscribe(webSocket, topics) }
+            return member.rooms
         }
     }
 
@@ -127,45 +131,61 @@ extension InMemoryAdapter {
     /// The rooms of a client.
     public func rooms(of id: String) -> Set<Name> { state.withLock { $0.members[Name(id)]?.rooms ?? [] } }
 
+    /// Puts a client into rooms. What is broadcast after this has returned arrives.
+    public func join(_ rooms: Set<Name>, by socket: Socket) async {
+        guard let member = member(socket) else { return }
+        await Self.onLoop(of: member.webSocket) { self.state.withLock { self.join(rooms, socket, &$0) } }
+    }
+
     /// Puts clients into rooms. What is broadcast after this has returned arrives.
     public func join(_ rooms: Set<Name>, _ audience: Audience) async {
-        for (id, webSocket) in targets(audience) {
-            await Self.onLoop(of: webSocket) { self.state.withLock { self.join(rooms, id, &$0) } }
+        for member in members(audience) {
+            await Self.onLoop(of: member.webSocket) { self.state.withLock { self.join(rooms, member.socket, &$0) } }
         }
     }
 
-    private func join(_ rooms: Set<Name>, _ id: Name, _ state: inout State) {
-        guard let member = state.members[id] else { return }
+    private func join(_ rooms: Set<Name>, _ socket: Socket, _ state: inout State) {
+        let id = Name(socket.id)
+        guard let member = state.members[id], member.socket === socket else { return }
         for room in rooms where !member.rooms.contains(room) { enter(room, id, &state) }
         state.members[id]?.rooms.formUnion(rooms)
         guard let webSocket = member.webSocket else { return }
         if webSocket.eventLoop.isCurrent {
-            attach(id, webSocket, &state)
+            attach(socket, webSocket, &state)
         } else {
             // It came while we were on the way; until it is attached, it hears its new rooms by itself.
-            webSocket.eventLoop.post { self.state.withLock { self.attach(id, webSocket, &$0) } }
+            webSocket.eventLoop.post { self.state.withLock { self.attach(socket, webSocket, &$0) } }
         }
+    }
+
+    /// Takes a client out of rooms. What is broadcast after this has returned does not arrive.
+    public func leave(_ rooms: Set<Name>, by socket: Socket) async {
+        guard let member = member(socket) else { return }
+        await Self.onLoop(of: member.webSocket) { self.state.withLock { self.leave(rooms, socket, &$0) } }
     }
 
     /// Takes clients out of rooms. What is broadcast after this has returned does not arrive.
     public func leave(_ rooms: Set<Name>, _ audience: Audience) async {
-        for (id, webSocket) in targets(audience) {
-            await Self.onLoop(of: webSocket) { self.state.withLock { self.leave(rooms, id, &$0) } }
+        for member in members(audience) {
+            await Self.onLoop(of: member.webSocket) { self.state.withLock { self.leave(rooms, member.socket, &$0) } }
         }
     }
 
-    private func leave(_ rooms: Set<Name>, _ id: Name, _ state: inout State) {
-        guard let member = state.members[id] else { return }
+    private func leave(_ rooms: Set<Name>, _ socket: Socket, _ state: inout State) {
+        let id = Name(socket.id)
+        guard let member = state.members[id], member.socket === socket else { return }
         let topics = rooms.intersection(member.rooms).compactMap { state.rooms[$0]?.topic }
         for room in rooms { quit(room, id, &state) }
-        state.members[id]?.rooms.subtract(rooms.subtracting([id]))
+        state.members[id]?.rooms.subtract(rooms)
         if let webSocket = member.webSocket { Self.unsubscribe(webSocket, topics) }
     }
 
-    /// The clients of an audience, with the WebSockets on whose loops their rooms change.
-    private func targets(_ audience: Audience) -> [(Name, WebSocket?)] {
-        state.withLock { state in members(audience, state).map { (Name($0.socket.id), $0.webSocket) } }
-    }
+    /// The rooms in which somebody is, but for those that each client has for itself.
+    var roomNames: Set<Name> { state.withLock { Set($0.rooms.keys) } }
+
+    private func member(_ socket: Socket) -> Member? { state.withLock { $0.members[Name(socket.id)] } }
+
+    private func members(_ audience: Audience) -> [Member] { state.withLock { members(audience, $0) } }
 
     private static func onLoop(of webSocket: WebSocket?, _ body: @escaping @Sendable () -> Void) async {
         if let webSocket { await webSocket.eventLoop.run(body) } else { body() }
@@ -187,7 +207,7 @@ extension InMemoryAdapter {
         var ids = Set<Name>()
         for room in rooms {
             if let room = state.rooms[room] { ids.formUnion(room.members) }
-            if state.members[room] != nil { ids.insert(room) }
+            if state.isOwnRoom(room) { ids.insert(room) }
         }
         return ids
     }
@@ -199,7 +219,10 @@ extension InMemoryAdapter {
     public func broadcast(_ packet: BroadcastPacket, to audience: Audience) async throws {
         try state.withLock { state in
             var packet = packet.packet
-            if !audience.isVolatile { state.memory?.record(&packet, to: audience) }
+            if !audience.isVolatile, state.memory != nil {
+                try packet.checkAttachments()
+                state.memory?.record(&packet, to: audience)
+            }
             let messages = try packet.checked()
             if publish(messages, to: audience, state) { return }
             Self.send(messages, to: members(audience, state), isVolatile: audience.isVolatile)
@@ -213,7 +236,7 @@ extension InMemoryAdapter {
         for name in audience.except {
             // A room full of those who are left out is looked at one by one.
             guard state.rooms[name] == nil else { return false }
-            guard let webSocket = state.members[name]?.webSocket else { continue }
+            guard state.isOwnRoom(name), let webSocket = state.members[name]?.webSocket else { continue }
             guard excepted == nil else { return false }
             excepted = webSocket
         }
@@ -222,7 +245,7 @@ extension InMemoryAdapter {
         } else {
             Publication(messages).publish(on: room.topic, except: excepted)
         }
-        for id in room.apart where !audience.except.contains(id) {
+        for id in room.apart where !(audience.except.contains(id) && state.isOwnRoom(id)) {
             state.members[id]?.socket.client.session.post(messages)
         }
         return true
@@ -272,7 +295,7 @@ extension InMemoryAdapter {
         var packet = packet.packet
         packet.id = id
         let messages = try packet.checked()
-        let members = state.withLock { state -> [Member] in self.members(audience, state) }
+        let members = members(audience)
         let sockets = members.map(\.socket)
         for socket in sockets { socket.expectAcknowledgement(id, body) }
         Self.send(messages, to: members, isVolatile: audience.isVolatile)
@@ -284,7 +307,7 @@ extension InMemoryAdapter {
 
     /// What is known of the clients of an audience.
     public func fetch(_ audience: Audience) async -> [RemoteSocket] {
-        let members = state.withLock { state -> [Member] in self.members(audience, state) }
+        let members = members(audience)
         return members.map { member in
             RemoteSocket(
                 id: member.socket.id, rooms: member.rooms, data: member.socket.data,
@@ -292,9 +315,12 @@ extension InMemoryAdapter {
         }
     }
 
-    /// Disconnects the clients of an audience.
+    /// Disconnects the clients of an audience. Those of them who were lost are forgotten.
     public func disconnect(_ audience: Audience, close: Bool) async {
-        let members = state.withLock { state -> [Member] in self.members(audience, state) }
+        let members = state.withLock { state in
+            state.memory?.forget(audience)
+            return self.members(audience, state)
+        }
         for member in members { member.socket.disconnect(close: close) }
     }
 }
@@ -314,6 +340,12 @@ extension InMemoryAdapter {
 
     /// Remembers a client that was lost.
     public func persist(_ session: RecoveredSession) { state.withLock { $0.memory?.persist(session) } }
+
+    /// Forgets a client that was lost: it is not to come back.
+    public func forget(privateID: String) { state.withLock { $0.memory?.forget(privateID: privateID) } }
+
+    /// Forgets the clients of an audience that were lost.
+    public func forget(_ audience: Audience) { state.withLock { $0.memory?.forget(audience) } }
 
     /// Gives back a client that was lost.
     public func restore(privateID: String, offset: String) -> Recovery? {

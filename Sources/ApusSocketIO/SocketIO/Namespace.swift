@@ -84,7 +84,8 @@ public final class Namespace: Sendable {
 
     func forget(_ socket: Socket) {
         let isEmpty = state.withLock { state in
-            state.sockets[Name(socket.id)] = nil
+            // One that comes back has the same identity.
+            if state.sockets[Name(socket.id)] === socket { state.sockets[Name(socket.id)] = nil }
             return state.sockets.isEmpty
         }
         if isEmpty { parent?.forget(self) }
@@ -127,13 +128,22 @@ extension Namespace {
     }
 
     /// Those in rooms.
-    public func to(_ rooms: String...) -> Broadcast { everybody.to(rooms.map { Name($0) }) }
+    public func to(_ rooms: String...) -> Broadcast { everybody.to(rooms) }
 
-    /// The same as ``to(_:)``.
-    public func `in`(_ rooms: String...) -> Broadcast { everybody.to(rooms.map { Name($0) }) }
+    /// Those in rooms; as ``Broadcast/to(_:)-([String])``.
+    public func to(_ rooms: [String]) -> Broadcast { everybody.to(rooms) }
+
+    /// The same as ``to(_:)-(String...)``.
+    public func `in`(_ rooms: String...) -> Broadcast { everybody.to(rooms) }
+
+    /// The same as ``to(_:)-([String])``.
+    public func `in`(_ rooms: [String]) -> Broadcast { everybody.to(rooms) }
 
     /// All but those in rooms.
-    public func except(_ rooms: String...) -> Broadcast { everybody.except(rooms.map { Name($0) }) }
+    public func except(_ rooms: String...) -> Broadcast { everybody.except(rooms) }
+
+    /// All but those in rooms; the same as the form without an array.
+    public func except(_ rooms: [String]) -> Broadcast { everybody.except(rooms) }
 
     /// All who can take what is emitted at once.
     public var volatile: Broadcast { everybody.volatile }
@@ -148,12 +158,18 @@ extension Namespace {
     public func fetchSockets() async -> [RemoteSocket] { await everybody.fetchSockets() }
 
     /// Lets all clients join rooms.
-    public func socketsJoin(_ rooms: String...) async { await adapter.join(Set(rooms.map { Name($0) }), Audience()) }
+    public func socketsJoin(_ rooms: String...) async { await everybody.socketsJoin(rooms) }
+
+    /// Lets all clients join rooms; the same as the form without an array.
+    public func socketsJoin(_ rooms: [String]) async { await everybody.socketsJoin(rooms) }
 
     /// Lets all clients leave rooms.
-    public func socketsLeave(_ rooms: String...) async { await adapter.leave(Set(rooms.map { Name($0) }), Audience()) }
+    public func socketsLeave(_ rooms: String...) async { await everybody.socketsLeave(rooms) }
 
-    /// Disconnects all clients; as ``Socket/disconnect(close:)``.
+    /// Lets all clients leave rooms; the same as the form without an array.
+    public func socketsLeave(_ rooms: [String]) async { await everybody.socketsLeave(rooms) }
+
+    /// Disconnects all clients, those that were lost and may come back among them; as ``Socket/disconnect(close:)``.
     public func disconnectSockets(close: Bool = false) async { await everybody.disconnectSockets(close: close) }
 }
 

@@ -6,74 +6,139 @@ struct RecoveryMemory: Sendable {
     private struct Lost {
         let session: RecoveredSession
         let time: Instant
+        let size: Int
+        /// Its place in ``departures``.
+        let number: UInt64
+    }
+
+    private struct Departure {
+        let privateID: String
+        let number: UInt64
     }
 
     private struct Sent {
-        let offset: String
         let packet: SocketPacket
         let audience: Audience
         let time: Instant
         let size: Int
     }
 
-    private let window: Duration
-    private let maxPackets: Int
-    private let maxBytes: Int
+    private let limits: SocketIOServer.Configuration.Recovery
+    /// Those who may come back, by private id.
     private var lost: [Name: Lost] = [:]
+    /// Who was lost, in order. Those who came back, or were lost again later, still stand here.
+    private var departures: ArraySlice<Departure> = []
+    private var lostCount: UInt64 = 0
+    private var lostBytes = 0
+    /// The last events, in order; the offset of the very last is ``count``, each one before has one less.
     private var sent: [Sent] = []
-    private var bytes = 0
+    private var sentBytes = 0
     private var count: UInt64 = 0
 
-    init(_ recovery: SocketIOServer.Configuration.Recovery) {
-        window = recovery.maxDisconnection
-        maxPackets = recovery.maxPackets
-        maxBytes = recovery.maxBytes
-    }
+    init(_ recovery: SocketIOServer.Configuration.Recovery) { limits = recovery }
 
+    /// How many clients may come back.
+    var clientCount: Int { lost.count }
+
+    /// How many departures are noted, for tests.
+    var departureCount: Int { departures.count }
+}
+
+/// Events.
+extension RecoveryMemory {
     /// Remembers an event, and gives it its place as a last argument; one that asks for an acknowledgement cannot be
     /// sent again.
     mutating func record(_ packet: inout SocketPacket, to audience: Audience, now: Instant = .now) {
         guard packet.kind == .event, packet.id == nil, case .array(var content)? = packet.data else { return }
         count += 1
-        let offset = String(count, radix: 36)
-        content.append(.string(offset))
+        content.append(.string(String(count, radix: Self.radix)))
         packet.data = .array(content)
         let size = content.reduce(0) { $0 + $1.weight }
-        sent.append(Sent(offset: offset, packet: packet, audience: audience, time: now, size: size))
-        bytes += size
-        forgetOld(now)
+        sent.append(Sent(packet: packet, audience: audience, time: now, size: size))
+        sentBytes += size
+        forgetOldEvents(now)
+        forgetOldClients(now)
     }
 
+    private static let radix = 36
+
     /// Drops what is out of its window, and, many at a time, what is too much.
-    private mutating func forgetOld(_ now: Instant) {
-        var old = sent.prefix { now - $0.time > window }.count
-        guard old >= 256 || sent.count > maxPackets || bytes > maxBytes else { return }
-        if sent.count - old > maxPackets { old = sent.count - maxPackets / 2 }
+    private mutating func forgetOldEvents(_ now: Instant) {
+        var old = sent.prefix { now - $0.time > limits.maxDisconnection }.count
+        guard old >= 256 || sent.count > limits.maxPackets || sentBytes > limits.maxBytes else { return }
+        if sent.count - old > limits.maxPackets { old = sent.count - limits.maxPackets / 2 }
         var left = sent[old...].reduce(0) { $0 + $1.size }
-        if left > maxBytes {
-            while left > maxBytes / 2 {
+        if left > limits.maxBytes {
+            while left > limits.maxBytes / 2 {
                 left -= sent[old].size
                 old += 1
             }
         }
         sent.removeFirst(old)
-        bytes = left
+        sentBytes = left
     }
 
+    /// The place behind an event that a client has named; `nil` where it is not remembered.
+    private func place(behind offset: String) -> Int? {
+        guard offset.utf8.count <= 13, let number = UInt64(offset, radix: Self.radix), number <= count,
+            count - number < UInt64(sent.count)
+        else { return nil }
+        return sent.count - Int(count - number)
+    }
+}
+
+/// Clients.
+extension RecoveryMemory {
+    /// Remembers a client that was lost. Where there are too many, those that were lost first are forgotten; where it
+    /// is their bytes that are too many, all but the last.
     mutating func persist(_ session: RecoveredSession, now: Instant = .now) {
-        lost[Name(session.privateID)] = Lost(session: session, time: now)
-        if lost.count.isMultiple(of: 256) { lost = lost.filter { now - $0.value.time <= window } }
+        _ = removeLost(session.privateID)
+        lostCount += 1
+        let lost = Lost(session: session, time: now, size: session.weight, number: lostCount)
+        self.lost[Name(session.privateID)] = lost
+        departures.append(Departure(privateID: session.privateID, number: lostCount))
+        lostBytes += lost.size
+        forgetOldClients(now)
+    }
+
+    private mutating func removeLost(_ privateID: String) -> Lost? {
+        guard let lost = lost.removeValue(forKey: Name(privateID)) else { return nil }
+        lostBytes -= lost.size
+        return lost
+    }
+
+    private mutating func forgetOldClients(_ now: Instant) {
+        while let first = departures.first {
+            if let client = lost[Name(first.privateID)], client.number == first.number {
+                let isOld = now - client.time > limits.maxDisconnection
+                let isTooMuch = lostBytes > limits.maxBytes && lost.count > 1
+                guard isOld || isTooMuch || lost.count > limits.maxClients else { break }
+                _ = removeLost(first.privateID)
+            }
+            departures.removeFirst()
+        }
+        // Those who came back leave gaps.
+        guard departures.count > 2 * lost.count + 256 else { return }
+        departures = ArraySlice(departures.filter { [lost] in lost[Name($0.privateID)]?.number == $0.number })
     }
 
     /// Once for each that was lost.
     mutating func restore(privateID: String, offset: String, now: Instant = .now) -> Recovery? {
-        guard let lost = lost.removeValue(forKey: Name(privateID)), now - lost.time <= window,
-            let index = sent.firstIndex(where: { $0.offset.hasSameBytes(as: offset) })
+        forgetOldClients(now)
+        guard let lost = removeLost(privateID), let place = place(behind: offset)
         else { return nil }
         let rooms = lost.session.rooms.union([Name(lost.session.id)])
-        let missed = sent[(index + 1)...].filter { $0.audience.includes(rooms) }
-        return Recovery(
-            session: lost.session, missed: missed.map { BroadcastPacket($0.packet) }, count: count)
+        let missed = sent[place...].filter { $0.audience.includes(rooms) }
+        return Recovery(session: lost.session, missed: missed.map { BroadcastPacket($0.packet) }, count: count)
+    }
+
+    /// Forgets a client that is not to come back.
+    mutating func forget(privateID: String) { _ = removeLost(privateID) }
+
+    /// Forgets the clients of an audience, who are not to come back.
+    mutating func forget(_ audience: Audience) {
+        let leaving = lost.values.filter { audience.includes($0.session.rooms.union([Name($0.session.id)])) }
+        for client in leaving { _ = removeLost(client.session.privateID) }
     }
 
     /// What was sent to one who comes back since it was given back what there was.
@@ -82,6 +147,13 @@ struct RecoveryMemory: Sendable {
         let rooms = recovery.session.rooms.union([Name(recovery.session.id)])
         let late = sent.suffix(Int(clamping: count - start)).filter { $0.audience.includes(rooms) }
         return late.map { BroadcastPacket($0.packet) }
+    }
+}
+
+extension RecoveredSession {
+    /// About as many bytes as it is kept in.
+    fileprivate var weight: Int {
+        rooms.reduce(256 + id.utf8.count + 2 * privateID.utf8.count + data.weight) { $0 + 32 + $1.text.utf8.count }
     }
 }
 

@@ -5,7 +5,8 @@ import Synchronization
 extension Socket {
     /// Emits an event, with any values as its arguments; `[UInt8]` becomes an attachment.
     ///
-    /// Suspends only while the client has too much before it to take. What one task emits arrives in order.
+    /// Suspends only while the client has too much before it to take. What one task emits arrives in order. Where lost
+    /// connections can be recovered, an event for a client that was lost is remembered, and sent when it comes back.
     ///
     /// - Throws: `EncodingError` for a value; ``SocketIOError``: `disconnected`, `reservedEvent`, `tooManyAttachments`;
     ///   or `CancellationError`.
@@ -16,9 +17,37 @@ extension Socket {
     /// Emits an event with arguments that are passed on as they are; else as ``emit(_:_:)``.
     public func emit(_ event: String, arguments: [JSON]) async throws {
         let packet = BroadcastPacket(try .event(event, arguments, namespace: namespace.name))
-        guard isConnected else { throw SocketIOError.disconnected }
-        let recorded = namespace.adapter.recorded(packet, to: Audience(rooms: [Name(id)]))
-        try await client.session.send(try recorded.packet.checked())
+        guard phase != .gone else { return try await emitToLost(packet) }
+        let recorded = try recorded(packet)
+        do {
+            try await client.session.send(try recorded.packet.checked())
+        } catch let error as SocketIOError where error.code == .disconnected && mayComeBack {
+            // It was lost meanwhile, and is sent what was remembered when it comes back.
+        }
+    }
+
+    /// The packet with its place among those that are remembered, where any are.
+    private func recorded(_ packet: BroadcastPacket) throws(SocketIOError) -> BroadcastPacket {
+        guard privateID != nil else { return packet }
+        try packet.packet.checkAttachments()
+        return namespace.adapter.recorded(packet, to: Audience(rooms: [Name(id)]))
+    }
+
+    /// Emits to a client that was lost: it is remembered until it comes back, and reaches one that has come back.
+    private func emitToLost(_ packet: BroadcastPacket) async throws {
+        guard mayComeBack || hasComeBack else { throw SocketIOError.disconnected }
+        try await namespace.adapter.broadcast(packet, to: Audience(rooms: [Name(id)]))
+    }
+
+    private var hasComeBack: Bool {
+        state.withLock { $0.recoveryEnd != nil } && namespace.sockets[Name(id)] != nil
+    }
+
+    private var mayComeBack: Bool {
+        state.withLock { state in
+            guard state.phase == .gone else { return privateID != nil }
+            return state.recoveryEnd.map { .now <= $0 } ?? false
+        }
     }
 
     /// Emits an event, and waits for the client's acknowledgement, whose first argument is returned.
@@ -64,8 +93,8 @@ extension Socket {
     /// Calls `body` once: with the acknowledgement's arguments, or when there will be none.
     func expectAcknowledgement(_ id: Int, _ body: @escaping @Sendable (Result<[JSON], any Error>) -> Void) {
         let isConnected = state.withLock { state in
-            if state.isConnected { state.acknowledgements[id] = body }
-            return state.isConnected
+            if state.phase != .gone { state.acknowledgements[id] = body }
+            return state.phase != .gone
         }
         if isConnected { client.awaits(1) } else { body(.failure(SocketIOError.disconnected)) }
     }
@@ -115,7 +144,7 @@ public struct SocketEmission: Sendable {
         let arguments = try encodeArguments(repeat each values)
         guard isVolatile else { return try await socket.emit(event, arguments: arguments) }
         let packet = try SocketPacket.event(event, arguments, namespace: socket.namespace.name)
-        guard socket.isConnected else { return }
+        guard socket.phase != .gone else { return }
         socket.client.session.postIfWritable(try packet.checked())
     }
 

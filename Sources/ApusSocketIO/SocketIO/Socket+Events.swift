@@ -109,23 +109,21 @@ extension Socket {
         if mustStart { startWork() }
     }
 
-    /// The connection's handlers come first, but not before the client has heard that it is connected.
-    ///
-    /// Returns whether it is not disconnected already, in which case there is nothing to hold.
-    func holdWork() -> Bool {
+    /// Middlewares have admitted it. The connection's handlers come first, but not before the client has heard that it
+    /// is connected.
+    func holdWork() {
         state.withLock { state in
-            guard state.isConnected else { return false }
+            state.phase = .connected
             state.runs = namespace.core.work.begin { self.cancelWork() }
             state.work = [.connection]
             state.isWorking = true
-            return true
         }
     }
 
     /// Ends what ``holdWork()`` began; nothing is to come of a client that was refused, or left before it was welcomed.
     func drop() {
         // Whoever disconnects it later does not mean the one that may be in its place by then.
-        state.withLock { $0.isConnected = false }
+        state.withLock { $0.phase = .gone }
         forgetHandlers()
         endWork()
     }

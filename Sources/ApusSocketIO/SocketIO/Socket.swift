@@ -23,11 +23,25 @@ public final class Socket: Sendable {
     let privateID: String?
     let state: Mutex<State>
 
+    /// How far it has come. It never goes back.
+    enum Phase: Sendable {
+        /// Middlewares have not decided yet.
+        case joining
+        case connected
+        /// Disconnected, refused, or lost.
+        case gone
+    }
+
     struct State: Sendable {
-        var isConnected = true
+        var phase = Phase.joining
         var data = JSON.object(JSON.Object())
-        /// Those that it was in when it was disconnected; at first, those that it comes back to.
-        var lastRooms: Set<Name> = []
+        /// The rooms while the adapter does not keep them: before it knows the socket, those that it comes back to and
+        /// those that middlewares let it join; at the end, those that it was in.
+        var rooms: Set<Name> = []
+        /// Whether the adapter keeps its rooms.
+        var isWithAdapter = false
+        /// Until when a client that was lost may come back; `nil` where it may not.
+        var recoveryEnd: ContinuousClock.Instant?
         var handlers: [Name: [@Sendable @concurrent (SocketEvent) async throws -> Void]] = [:]
         var middlewares: [@Sendable @concurrent (SocketEvent) async throws -> Void] = []
         var anyHandlers: [@Sendable @concurrent (SocketEvent) async throws -> Void] = []
@@ -64,13 +78,15 @@ public final class Socket: Sendable {
         var state = State()
         if let recovered {
             state.data = recovered.data
-            state.lastRooms = recovered.rooms.union([Name(recovered.id)])
+            state.rooms = recovered.rooms.union([Name(recovered.id)])
         }
         self.state = Mutex(state)
     }
 
-    /// Whether events can still be exchanged.
-    public var isConnected: Bool { state.withLock { $0.isConnected } }
+    /// Whether the client is in the namespace. `false` while a middleware decides on it, and once it has left.
+    public var isConnected: Bool { phase == .connected }
+
+    var phase: Phase { state.withLock { $0.phase } }
 
     /// Whatever the application wants to remember of the client; ``Namespace/fetchSockets()`` shows it. An empty object
     /// at first.
@@ -89,28 +105,70 @@ public final class Socket: Sendable {
 extension Socket {
     /// The rooms it is in, its own of the name ``id`` among them; once disconnected, those that it was in then.
     public var rooms: Set<Name> {
-        state.withLock { $0.isConnected ? nil : $0.lastRooms } ?? namespace.adapter.rooms(of: id)
+        state.withLock { $0.isWithAdapter ? nil : $0.rooms } ?? namespace.adapter.rooms(of: id)
     }
 
     /// Joins rooms. What is sent to them after this has returned arrives.
+    ///
+    /// A client that a middleware lets join a room is in it once it is connected. One that has left joins nothing.
     public func join(_ rooms: String...) async { await join(rooms) }
 
-    /// Joins rooms. What is sent to them after this has returned arrives.
+    /// Joins rooms; the same as the form without an array.
     public func join(_ rooms: [String]) async {
-        await namespace.adapter.join(Set(rooms.map { Name($0) }), Audience(rooms: [Name(id)]))
+        let names = Set(rooms.map { Name($0) })
+        let isDone = changeOwnRooms { $0.formUnion(names) }
+        if !isDone { await namespace.adapter.join(names, by: self) }
     }
 
-    /// Leaves a room. What is sent to it after this has returned does not arrive.
-    public func leave(_ room: String) async { await namespace.adapter.leave([Name(room)], Audience(rooms: [Name(id)])) }
+    /// Leaves rooms. What is sent to them after this has returned does not arrive.
+    ///
+    /// A client can leave its own room, too: then what is sent to the room ``id`` does not reach it any more, and what
+    /// is sent to all others reaches it as well. ``emit(_:_:)`` does not go by rooms, and always does.
+    public func leave(_ rooms: String...) async { await leave(rooms) }
+
+    /// Leaves rooms; the same as the form without an array.
+    public func leave(_ rooms: [String]) async {
+        let names = Set(rooms.map { Name($0) })
+        let isDone = changeOwnRooms { $0.subtract(names) }
+        if !isDone { await namespace.adapter.leave(names, by: self) }
+    }
+
+    /// Changes the rooms, unless they are with the adapter. Returns whether nothing is left to do.
+    private func changeOwnRooms(_ change: (inout Set<Name>) -> Void) -> Bool {
+        state.withLock { state in
+            guard !state.isWithAdapter else { return false }
+            if state.phase != .gone { change(&state.rooms) }
+            return true
+        }
+    }
+
+    /// Hands its rooms over to the adapter, which calls this while nobody can ask it for them. Returns `nil` where the
+    /// client has left already, and is not to be added.
+    func enterAdapter() -> Set<Name>? {
+        state.withLock { state in
+            guard state.phase == .connected else { return nil }
+            state.isWithAdapter = true
+            return state.rooms.union([Name(id)])
+        }
+    }
 
     /// All others in rooms: what is emitted goes to each of them once, and not to this client.
-    public func to(_ rooms: String...) -> Broadcast { others.to(rooms.map { Name($0) }) }
+    public func to(_ rooms: String...) -> Broadcast { others.to(rooms) }
 
-    /// The same as ``to(_:)``.
-    public func `in`(_ rooms: String...) -> Broadcast { others.to(rooms.map { Name($0) }) }
+    /// All others in rooms; the same as the form without an array.
+    public func to(_ rooms: [String]) -> Broadcast { others.to(rooms) }
+
+    /// The same as ``to(_:)-(String...)``.
+    public func `in`(_ rooms: String...) -> Broadcast { others.to(rooms) }
+
+    /// The same as ``to(_:)-([String])``.
+    public func `in`(_ rooms: [String]) -> Broadcast { others.to(rooms) }
 
     /// All others in the namespace but those in these rooms.
-    public func except(_ rooms: String...) -> Broadcast { others.except(rooms.map { Name($0) }) }
+    public func except(_ rooms: String...) -> Broadcast { others.except(rooms) }
+
+    /// All others in the namespace but those in these rooms; the same as the form without an array.
+    public func except(_ rooms: [String]) -> Broadcast { others.except(rooms) }
 
     /// All others in the namespace.
     public var broadcast: Broadcast { others }
@@ -123,39 +181,70 @@ extension Socket {
 
 /// Ending.
 extension Socket {
-    /// Disconnects the client from the namespace.
+    /// Disconnects the client from the namespace. It is told so, and does not come back by itself.
     ///
-    /// - Parameter close: whether to end the client's connection, with all its namespaces.
+    /// What was emitted to it before still arrives. The reason is ``DisconnectReason/serverNamespaceDisconnect``, with
+    /// `close` as without. A client that was thrown out cannot recover what it had; neither can one that was lost
+    /// before this is called. Within a middleware this does nothing, as upstream: throw to refuse the client.
+    ///
+    /// - Parameter close: whether to disconnect it from all its namespaces, and to close its connection.
     public func disconnect(close: Bool = false) {
-        if close { return client.disconnect() }
+        switch phase {
+        case .joining: logger.warning("a middleware cannot disconnect a client: throw to refuse it")
+        case .connected where close: client.disconnect()
+        case .connected: leaveNamespace()
+        case .gone: forgetRecovery()
+        }
+    }
+
+    func leaveNamespace() {
         guard ends(.serverNamespaceDisconnect) else { return }
         client.left(namespace.name, isThrownOut: true)
         client.session.post(SocketPacket(kind: .disconnect, namespace: namespace.name).encoded())
     }
 
+    private func forgetRecovery() {
+        let mayComeBack = state.withLock { state in
+            defer { state.recoveryEnd = nil }
+            return state.recoveryEnd != nil
+        }
+        if mayComeBack, let privateID { namespace.adapter.forget(privateID: privateID) }
+    }
+
     /// Ends what there is of it, unless it has ended already. Returns whether it was this call.
     @discardableResult
     func ends(_ reason: DisconnectReason) -> Bool {
-        let rooms = namespace.adapter.rooms(of: id)
-        let left = state.withLock { state -> (rooms: Set<Name>, waiting: [AcknowledgementHandler])? in
-            guard state.isConnected else { return nil }
-            state.isConnected = false
-            // The adapter may not know it yet; else there is its own room at least.
-            if !rooms.isEmpty { state.lastRooms = rooms }
+        let recovery = reason.isRecoverable ? namespace.core.configuration.recovery : nil
+        let waiting = state.withLock { state -> [AcknowledgementHandler]? in
+            guard state.phase == .connected else { return nil }
+            state.phase = .gone
+            state.recoveryEnd = recovery.map { .now + $0.maxDisconnection }
             defer { state.acknowledgements = [:] }
-            return (state.lastRooms, Array(state.acknowledgements.values))
+            return Array(state.acknowledgements.values)
         }
-        guard let (rooms, waiting) = left else { return false }
-        if let privateID, reason.isRecoverable {
+        guard let waiting else { return false }
+        // Not before it is removed: it could come back, and be taken for the one that is to be removed.
+        let rooms = leaveAdapter()
+        if let privateID, recovery != nil {
             namespace.adapter.persist(
                 RecoveredSession(id: id, privateID: privateID, rooms: rooms.subtracting([Name(id)]), data: data))
         }
-        namespace.adapter.remove(id)
         namespace.forget(self)
         client.awaits(-waiting.count)
         for resume in waiting { resume(.failure(SocketIOError.disconnected)) }
         enqueue(.disconnection(reason))
         return true
+    }
+
+    /// Returns the rooms that it was in.
+    private func leaveAdapter() -> Set<Name> {
+        let rooms = namespace.adapter.remove(self)
+        return state.withLock { state in
+            // It may not have known the socket yet.
+            if let rooms { state.rooms = rooms }
+            state.isWithAdapter = false
+            return state.rooms
+        }
     }
 }
 
@@ -172,7 +261,8 @@ public struct DisconnectReason: RawRepresentable, Hashable, Sendable, CustomStri
 
     /// The client has left the namespace.
     public static let clientNamespaceDisconnect = Self(rawValue: "client namespace disconnect")
-    /// ``Socket/disconnect(close:)`` was called.
+    /// The server has thrown the client out, by ``Socket/disconnect(close:)`` or
+    /// ``Namespace/disconnectSockets(close:)``.
     public static let serverNamespaceDisconnect = Self(rawValue: "server namespace disconnect")
     /// The server has ended the client's whole connection.
     public static let forcedServerClose = Self(rawValue: "forced server close")
@@ -191,7 +281,7 @@ public struct DisconnectReason: RawRepresentable, Hashable, Sendable, CustomStri
     /// The connection was closed, because no packet of the client made sense where it came.
     public static let forcedClose = Self(rawValue: "forced close")
 
-    /// Whether a client may go on later where it was.
+    /// Whether a client may go on later where it was: its connection has ended, and nobody meant it to leave.
     var isRecoverable: Bool {
         [.transportClose, .transportError, .pingTimeout, .forcedClose, .serverShuttingDown, .forcedServerClose]
             .contains(self)

@@ -55,11 +55,16 @@ extension SocketPacket {
     /// The packet encoded, if it has no more attachments than a client takes.
     func checked() throws(SocketIOError) -> [Message] {
         let messages = encoded()
-        guard messages.count <= 1 + Self.maxAttachments else {
-            throw SocketIOError(
-                .tooManyAttachments, "\(messages.count - 1) attachments; a packet takes \(Self.maxAttachments)")
-        }
+        try Self.check(attachments: messages.count - 1)
         return messages
+    }
+
+    /// Throws where it has more attachments than a client takes.
+    func checkAttachments() throws(SocketIOError) { try Self.check(attachments: data?.attachmentCount ?? 0) }
+
+    private static func check(attachments count: Int) throws(SocketIOError) {
+        guard count > maxAttachments else { return }
+        throw SocketIOError(.tooManyAttachments, "\(count) attachments; a packet takes \(maxAttachments)")
     }
 
     /// An event's packet, unless its name is Socket.IO's own.
@@ -68,6 +73,18 @@ extension SocketPacket {
     ) throws(SocketIOError) -> Self {
         guard !isReserved(name) else { throw .reserved(name) }
         return Self(kind: .event, namespace: namespace, id: id, data: .array([.string(name)] + arguments))
+    }
+}
+
+extension JSON {
+    /// How many attachments it travels with.
+    fileprivate var attachmentCount: Int {
+        switch self {
+        case .binary: 1
+        case .array(let elements): elements.reduce(0) { $0 + $1.attachmentCount }
+        case .object(let object): object.members.reduce(0) { $0 + $1.value.attachmentCount }
+        case .null, .bool, .number, .string: 0
+        }
     }
 }
 

@@ -31,6 +31,7 @@ enum FeatureServer {
             gather(socket, io)
             observe(socket, io, journal)
         }
+        FarewellServer.serve(io)
         protect(io.of("/admin"))
         let rooms = io.of { name, _ in name.hasPrefix("/dynamic-") }
         rooms.onConnection { socket in

@@ -72,6 +72,9 @@ final class Poller: Sendable {
 
     func startPoll() throws { try connection.sendRequest("GET", target) }
 
+    /// The packets of the answer to the poll that was started.
+    func answer() throws -> [String] { try Self.readPackets(connection) }
+
     /// The packets of the next answer.
     func poll() throws -> [String] {
         try startPoll()
