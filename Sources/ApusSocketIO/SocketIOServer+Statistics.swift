@@ -17,6 +17,9 @@ extension SocketIOServer {
         public internal(set) var packetsRefused = 0
         /// Sessions ended because too much of them waited to be handled: ``Configuration/maxOvertakenBytes``.
         public internal(set) var sessionsOverrun = 0
+        /// Lost clients forgotten before their time, who can no longer recover: ``Configuration/Recovery/maxClients``,
+        /// ``Configuration/Recovery/maxBytes``.
+        public internal(set) var recoveriesForgotten = 0
 
         /// Nothing seen yet.
         public init() {}
@@ -33,6 +36,7 @@ extension SocketIOServer {
         statistics.namesRefused = refused.names
         statistics.packetsRefused = refused.packets
         statistics.sessionsOverrun = refused.overruns
+        statistics.recoveriesForgotten = refused.recoveries
         return statistics
     }
 }

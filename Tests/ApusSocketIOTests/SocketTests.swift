@@ -150,6 +150,24 @@ struct SocketTests {
         }
     }
 
+    @Test func `of more lost clients than are remembered the first cannot recover, and is counted`() async throws {
+        var configuration = Self.recovering
+        configuration.recovery?.maxClients = 1
+        try await withSocketIO(configuration) { io, port in
+            var lost: [(client: Recoverable, auth: String)] = []
+            for _ in 0..<2 {
+                let (client, _, auth) = try await recoverable(io, port: port)
+                try await onThread { try client.client.reset() }
+                try await until { io.root.sockets.isEmpty }
+                lost.append((client, auth))
+            }
+            #expect(io.statistics.recoveriesForgotten == 1)
+            let back = try await onThread { [lost] in try lost.map { try Recoverable(port: port, $0.auth) } }
+            #expect(back[0].id != lost[0].client.id && back[1].id == lost[1].client.id)
+            for client in back { client.client.close() }
+        }
+    }
+
     @Test func `what nobody will come back for is not emitted, and that is said`() async throws {
         var configuration = Self.recovering
         configuration.recovery?.maxDisconnection = .milliseconds(1)

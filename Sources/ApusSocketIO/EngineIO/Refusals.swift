@@ -11,6 +11,7 @@ package final class Refusals: Sendable {
         package var names = 0
         package var packets = 0
         package var overruns = 0
+        package var recoveries = 0
     }
 
     package var all: Counts { counts.withLock { $0 } }

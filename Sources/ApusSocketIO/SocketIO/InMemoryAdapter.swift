@@ -339,7 +339,10 @@ extension InMemoryAdapter {
     }
 
     /// Remembers a client that was lost.
-    public func persist(_ session: RecoveredSession) { state.withLock { $0.memory?.persist(session) } }
+    public func persist(_ session: RecoveredSession) {
+        let forgotten = state.withLock { $0.memory?.persist(session) ?? 0 }
+        for _ in 0..<forgotten { core.engine.refusals.count(\.recoveries) }
+    }
 
     /// Forgets a client that was lost: it is not to come back.
     public func forget(privateID: String) { state.withLock { $0.memory?.forget(privateID: privateID) } }

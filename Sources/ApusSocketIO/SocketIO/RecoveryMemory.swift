@@ -91,14 +91,17 @@ extension RecoveryMemory {
 extension RecoveryMemory {
     /// Remembers a client that was lost. Where there are too many, those that were lost first are forgotten; where it
     /// is their bytes that are too many, all but the last.
-    mutating func persist(_ session: RecoveredSession, now: Instant = .now) {
+    ///
+    /// Returns how many are forgotten before their time.
+    @discardableResult
+    mutating func persist(_ session: RecoveredSession, now: Instant = .now) -> Int {
         _ = removeLost(session.privateID)
         lostCount += 1
         let lost = Lost(session: session, time: now, size: session.weight, number: lostCount)
         self.lost[Name(session.privateID)] = lost
         departures.append(Departure(privateID: session.privateID, number: lostCount))
         lostBytes += lost.size
-        forgetOldClients(now)
+        return forgetOldClients(now)
     }
 
     private mutating func removeLost(_ privateID: String) -> Lost? {
@@ -107,19 +110,25 @@ extension RecoveryMemory {
         return lost
     }
 
-    private mutating func forgetOldClients(_ now: Instant) {
+    /// Returns how many are forgotten before their time.
+    @discardableResult
+    private mutating func forgetOldClients(_ now: Instant) -> Int {
+        var early = 0
         while let first = departures.first {
             if let client = lost[Name(first.privateID)], client.number == first.number {
                 let isOld = now - client.time > limits.maxDisconnection
                 let isTooMuch = lostBytes > limits.maxBytes && lost.count > 1
                 guard isOld || isTooMuch || lost.count > limits.maxClients else { break }
                 _ = removeLost(first.privateID)
+                if !isOld { early += 1 }
             }
             departures.removeFirst()
         }
         // Those who came back leave gaps.
-        guard departures.count > 2 * lost.count + 256 else { return }
-        departures = ArraySlice(departures.filter { [lost] in lost[Name($0.privateID)]?.number == $0.number })
+        if departures.count > 2 * lost.count + 256 {
+            departures = ArraySlice(departures.filter { [lost] in lost[Name($0.privateID)]?.number == $0.number })
+        }
+        return early
     }
 
     /// Once for each that was lost.
