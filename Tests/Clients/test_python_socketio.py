@@ -261,9 +261,9 @@ def test_a_client_that_is_thrown_out_hears_all_before_and_stays_away(join):
 
 
 def test_all_of_a_room_are_thrown_out_of_all_their_namespaces(join):
-    speaker, client = join(), join(namespaces=["/", "/other"], reconnection=True, reconnection_delay=0.01)
+    speaker, client = join(), join(namespaces=["/", "/second"], reconnection=True, reconnection_delay=0.01)
     left, back = thrown_out(client)
-    client.io.on("disconnect", left.put, namespace="/other")
+    client.io.on("disconnect", left.put, namespace="/second")
     speaker.tell("farewell-to-all", client.io.get_sid())
     assert client.heard() == ("last", 0)
     assert [left.get(timeout=PATIENCE) for _ in range(2)] == [client.io.reason.SERVER_DISCONNECT] * 2

@@ -38,7 +38,7 @@ enum FarewellServer {
         meddling.onConnection { socket in
             socket.on("rooms") { () -> [String] in socket.rooms.map(\.text).filter { $0 != socket.id }.sorted() }
         }
-        io.of("/other").onConnection { socket in register.keep(socket) }
+        io.of("/second").onConnection { socket in register.keep(socket) }
     }
 
     private static func leave(_ socket: Socket, _ io: SocketIOServer) {
