@@ -2,6 +2,18 @@
 ///
 /// It is valid during the call that hands it out, and the compiler holds that: it can be neither copied nor kept.
 /// Nothing is allocated for it. ``message`` makes a copy to keep.
+///
+/// A task outlives the call, so it needs the copy. Make it outside:
+///
+/// ```swift
+/// try await socket.receive { message in
+///     let copy = message.message
+///     Task { try await topic.publish(copy) }
+/// }
+/// ```
+///
+/// - Warning: do not use the borrowed message itself in a closure that escapes, such as that of a `Task`. It is an
+///   error, but Swift 6.3 crashes ("failed to produce diagnostic", or a signal) where it should say so.
 public struct BorrowedMessage: ~Copyable, ~Escapable {
     /// Whether it is text, and so valid UTF-8.
     public let isText: Bool

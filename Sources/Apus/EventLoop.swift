@@ -33,8 +33,14 @@ public final class EventLoop: TaskExecutor {
     ///
     /// - Parameter name: shows in debuggers, cut at 15 characters.
     /// - Throws: ``WebSocketError`` with the code `outOfResources`.
-    public init(name: String = "apus") throws(WebSocketError) {
+    public convenience init(name: String = "apus") throws(WebSocketError) {
+        try self.init(name: name, limits: nil)
+    }
+
+    /// - Parameter limits: those of a server's configuration; `nil` for the defaults.
+    init(name: String, limits: WebSocketServer.Configuration?) throws(WebSocketError) {
         handle = try LoopHandle()
+        if let limits { handle.setLimits(limits) }
         serialExecutor = Serial(handle: handle)
         try handle.start(self, name: name)
     }

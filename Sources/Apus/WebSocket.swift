@@ -17,7 +17,7 @@ import HTTPTypes
 public final class WebSocket: Sendable {
     /// The loop that the connection lives on, an executor for tasks that work closely with it.
     public let eventLoop: EventLoop
-    /// A number that no other connection of the server, or no other client's of the process, ever has.
+    /// A number that no other connection of the process ever has.
     public let id: UInt64
     /// The request of the opening handshake, be it ours; read anew from its bytes at each use, so keep what is needed
     /// often.

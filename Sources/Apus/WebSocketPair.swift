@@ -2,6 +2,19 @@ import Synchronization
 
 /// Both ends of a connection in memory, for ApusTesting, which says what it does.
 package enum WebSocketPair {
+    /// - Parameter server: whose settings and event loops the server's end uses.
+    package static func run<Value: Sendable>(
+        on server: WebSocketServer,
+        clientConfiguration: WebSocketClient.Configuration,
+        handler: @escaping WebSocketServer.Handler,
+        client: @escaping WebSocketClient.Handler<Value>
+    ) async throws -> Value {
+        let loop = server.loops.first(where: \.isCurrent) ?? server.loops.first
+        return try await run(
+            configuration: server.configuration, clientConfiguration: clientConfiguration, eventLoop: loop,
+            server: handler, client: client)
+    }
+
     @concurrent
     package static func run<Value: Sendable>(
         configuration: WebSocketServer.Configuration,

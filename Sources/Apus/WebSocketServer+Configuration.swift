@@ -112,6 +112,22 @@ extension WebSocketServer {
         public var memoryBudget: Int?
         /// What to do with a message for a peer whose outbound queue is full; the sender waits.
         public var slowConsumerPolicy = SlowConsumerPolicy.suspendSender
+        /// The maximum number of deliveries on their way to one event loop from other threads: published messages, each
+        /// times its subscribers on that loop. With more, ``Topic/tryPublish(_:except:)-(String,_)`` answers
+        /// ``PublishResult/full`` and ``Topic/publish(_:except:)-(String,_)`` waits; one message always has room.
+        /// Default: 65,536.
+        public var maxPendingDeliveries = 64 << 10
+        /// The maximum size of the messages on their way to one event loop from other threads, in bytes of memory,
+        /// treated like ``maxPendingDeliveries``. Default: 4 MiB.
+        public var maxPendingBytes = 4 << 20
+        /// The maximum number of deliveries that an event loop takes on between two looks at the network: of what is
+        /// published on its own thread, and as many more of what comes from other threads. It bounds how long one loop
+        /// turn takes. What is published on its thread beyond that is treated like ``maxPendingDeliveries``.
+        /// Default: 16,384.
+        public var maxDeliveriesPerTurn = 16 << 10
+        /// The maximum size of these deliveries, in bytes: the size of each message times its subscribers on the loop.
+        /// Default: 16 MiB.
+        public var maxDeliveredBytesPerTurn = 16 << 20
         /// Which pages may open a WebSocket; those of the same origin.
         public var originPolicy = OriginPolicy.same
         /// Until a request head has come, from the connection's start or the last response; then 408. 10 s.
@@ -162,6 +178,10 @@ extension WebSocketServer {
             try check(backlog, in: 1...65535, "backlog")
             try check(maxConnections, in: 1...Int(UInt32.max), "maxConnections")
             try check(memoryBudget ?? .max, in: AllowedMemory.leastBudget...Int.max, "memoryBudget")
+            try check(maxPendingDeliveries, in: 1...Int(UInt32.max), "maxPendingDeliveries")
+            try check(maxPendingBytes, in: 1...Int.max, "maxPendingBytes")
+            try check(maxDeliveriesPerTurn, in: 1...Int(UInt32.max), "maxDeliveriesPerTurn")
+            try check(maxDeliveredBytesPerTurn, in: 1...Int.max, "maxDeliveredBytesPerTurn")
             try check(maxBodyBytes, in: 0...Int.max, "maxBodyBytes")
             try check(drainDelay.milliseconds, in: 0...Int(UInt32.max), "drainDelay, in milliseconds,")
             guard stopCode.isSendable(with: stopReason) else {

@@ -72,6 +72,12 @@ extension WebSocketServer {
         /// Connections answered with 503 because the memory budget was used up: ``Configuration/memoryBudget``. They
         /// count in ``connectionsRefused``, too.
         public internal(set) var memoryBudgetRefused = 0
+        /// Publications refused because an event loop had no room for them, once for each attempt:
+        /// ``Configuration/maxPendingDeliveries``, ``Configuration/maxPendingBytes``,
+        /// ``Configuration/maxDeliveriesPerTurn``, ``Configuration/maxDeliveredBytesPerTurn``.
+        public internal(set) var publicationsRefused = 0
+        /// Times that a task waited in ``Topic/publish(_:except:)-(String,_)`` until an event loop had room.
+        public internal(set) var publicationsDelayed = 0
         /// Times that reading stopped until messages were read: ``Configuration/maxInboundBytes``.
         public internal(set) var readsPaused = 0
         /// Pings sent to idle connections: ``Configuration/pingInterval``.
@@ -110,7 +116,8 @@ extension WebSocketServer {
             \.messagesReceived, \.messagesSent, \.bytesReceived, \.bytesSent, \.messagesInflated,
             \.bytesBeforeInflating, \.bytesInflated, \.messagesDeflated, \.bytesBeforeDeflating, \.bytesDeflated,
             \.protocolErrors, \.utf8Errors, \.sizeErrors, \.fragmentErrors, \.inflateErrors, \.memoryErrors,
-            \.messagesDropped, \.slowConsumersClosed, \.memoryBudgetClosed, \.memoryBudgetRefused, \.readsPaused,
+            \.messagesDropped, \.slowConsumersClosed, \.memoryBudgetClosed, \.memoryBudgetRefused,
+            \.publicationsRefused, \.publicationsDelayed, \.readsPaused,
             \.pingsSent, \.pingTimeouts, \.closeTimeouts,
             \.lifetimesEnded, \.tlsHandshakes, \.tlsResumptions, \.tlsFailures, \.tlsPlainRefused, \.tlsTruncations,
             \.connectionsLost,

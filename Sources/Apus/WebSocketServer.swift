@@ -7,11 +7,11 @@ import Synchronization
 ///
 /// ```swift
 /// let server = try WebSocketServer(configuration: .init(port: 8080))
-/// let lobby = server.topic("lobby")
+/// let lobby = try server.topic("lobby")
 /// try await server.run { socket in
-///     await socket.subscribe(to: lobby)
+///     try await socket.subscribe(to: lobby)
 ///     for try await message in socket {
-///         lobby.publish(message)
+///         try await lobby.publish(message)
 ///     }
 /// }
 /// ```
@@ -24,7 +24,7 @@ public final class WebSocketServer: Sendable {
     public let configuration: Configuration
     package let logger: Logger
     package let loops: [EventLoop]
-    private let topics = Mutex<[String: Topic]>([:])
+    let topics = TopicRegistry()
     let listeners = Mutex<[ServerShard]>([])
     /// For connections to come; `nil` where the server speaks no TLS.
     let tls: Mutex<TLSContext?>
@@ -60,23 +60,30 @@ public final class WebSocketServer: Sendable {
         tls = Mutex(context)
         var loops: [EventLoop] = []
         for index in 0..<configuration.threads {
-            loops.append(try EventLoop(name: "apus-\(index)"))
+            loops.append(try EventLoop(name: "apus-\(index)", limits: configuration))
         }
         self.loops = loops
     }
 
-    /// The topic of that name; the same one for the same name.
-    public func topic(_ name: String) -> Topic {
-        topics.withLock { topics in
-            if let topic = topics[name] { return topic }
-            let topic = Topic(name: name, loops: loops)
-            topics[name] = topic
-            return topic
+    /// The topic of that name; the same one for the same name, for as long as somebody holds it or has subscribed to
+    /// it. Then it is forgotten.
+    ///
+    /// The name may come from a peer. It is compared by its UTF-8 bytes, not by canonical equivalence.
+    ///
+    /// - Throws: ``WebSocketError`` with the code `invalidArgument` if the name is longer than
+    ///   ``Topic/maxNameBytes``.
+    public func topic(_ name: String) throws(WebSocketError) -> Topic {
+        guard name.utf8.count <= Topic.maxNameBytes else {
+            throw WebSocketError(
+                .invalidArgument, "the name of a topic has \(name.utf8.count) bytes; \(Topic.maxNameBytes) are allowed")
         }
+        return topics.topic(name) { Topic(name: name, loops: loops, registry: topics) }
     }
 
-    /// A topic that the server does not know by name, and so forgets with its last reference.
-    package func makeTopic(_ name: String) -> Topic { Topic(name: name, loops: loops) }
+    /// Makes a topic that only those who get it know: ``topic(_:)`` does not find it by its name.
+    ///
+    /// - Parameter name: any text, as a description; empty by default.
+    public func makeTopic(_ name: String = "") -> Topic { Topic(name: name, loops: loops, registry: nil) }
 
     /// Calls `body` when the server begins to stop, before its connections are closed; on any thread.
     package func onStop(_ body: @escaping @Sendable () -> Void) {

@@ -46,11 +46,52 @@ public func withServer<Value: Sendable>(
     handler: @escaping WebSocketServer.Handler,
     body: (String) async throws -> Value
 ) async throws -> Value {
+    try await withServer(
+        configuration: configuration, logger: logger, upgrade: upgrade, http: http, setUp: { _ in handler }, body: body)
+}
+
+/// Runs a server whose handler needs the server itself: its topics, for instance.
+///
+/// ```swift
+/// @Test func `what one says is heard by all`() async throws {
+///     let setUp: (WebSocketServer) throws -> WebSocketServer.Handler = { server in
+///         chat(in: try server.topic("lobby"))
+///     }
+///     try await withServer(setUp: setUp) { url in
+///         try await WebSocketClient.connect(url) { socket in
+///             try await socket.send("Hello!")
+///             var messages = socket.makeAsyncIterator()
+///             #expect(try await messages.next() == "Hello!")
+///         }
+///     }
+/// }
+/// ```
+///
+/// Everything else is as with ``withServer(configuration:logger:upgrade:http:handler:body:)``.
+///
+/// - Parameters:
+///   - configuration: the server's settings.
+///   - logger: the server's.
+///   - upgrade: decides on opening handshakes; see `WebSocketServer.run`.
+///   - http: answers other requests; 404 by default.
+///   - setUp: called once with the server, before it listens; returns what to do with each connection.
+///   - body: gets a URL with the path `/`.
+/// - Returns: what `body` returns.
+/// - Throws: what `setUp` throws, what `body` throws, or what the server throws.
+public func withServer<Value: Sendable>(
+    configuration: WebSocketServer.Configuration = .testing,
+    logger: Logger? = nil,
+    upgrade: (@Sendable @concurrent (Request) async throws -> UpgradeResponse)? = nil,
+    http: @escaping @Sendable @concurrent (Request) async throws -> Response = { _ in .notFound },
+    setUp: (WebSocketServer) async throws -> WebSocketServer.Handler,
+    body: (String) async throws -> Value
+) async throws -> Value {
     var configuration = configuration
     if case .tcp(let host, _) = configuration.address { configuration.address = .tcp(host: host, port: 0) }
     configuration.shutdownSignals = []
     let isSecure = configuration.tls != nil
     let server = try WebSocketServer(configuration: configuration, logger: logger ?? quietLogger)
+    let handler = try await setUp(server)
     let (addresses, listening) = AsyncStream<SocketAddress>.makeStream()
     return try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask {

@@ -240,12 +240,12 @@ struct AnswersBeforeClosingTests {
     @Test func `a topic's messages go to nobody who has closed`() async throws {
         let mayAnswer = Gate()
         let server = try makeServer(settings())
-        let topic = server.topic("news")
+        let topic = try server.topic("news")
         try await withServer(server) { socket in
-            await socket.subscribe(to: topic)
+            try await socket.subscribe(to: topic)
             _ = try await socket.next()
             await mayAnswer.pass()
-            topic.publish("news")
+            try await topic.publish("news")
             try await socket.send("the answer")
         } body: { _, port in
             let client = try await onThread {

@@ -160,9 +160,9 @@ struct CompressionTests {
                 $0.threads = 4
                 $0.compression = .dedicated()
             })
-        let topic = server.topic("all")
+        let topic = try server.topic("all")
         let handler: WebSocketServer.Handler = { socket in
-            await socket.subscribe(to: topic)
+            try await socket.subscribe(to: topic)
             try await socket.send("in")
             for try await _ in socket {}
         }
@@ -175,7 +175,7 @@ struct CompressionTests {
                     #expect(try client.readText() == "in")
                     return client
                 }
-                for round in 0..<rounds { topic.publish("\(round) \(text)") }
+                for round in 0..<rounds { #expect(topic.tryPublish("\(round) \(text)") == .published) }
                 for client in clients {
                     let inflater = Inflater()
                     for round in 0..<rounds {

@@ -127,12 +127,12 @@ struct EndingTests {
         let sockets = Log<Weak>()
         let ended = Box<Void>()
         let server = try makeServer(.with(ending.change))
-        let topic = server.topic("lobby")
+        let topic = try server.topic("lobby")
         let statistics = try await withServer(
             server,
             handler: { socket in
                 sockets.append(Weak(socket: socket))
-                await socket.subscribe(to: topic)
+                try await socket.subscribe(to: topic)
                 defer { ended.put(()) }
                 try await ending.handler(socket)
             }
@@ -203,7 +203,7 @@ struct EndingTests {
         do {
             let strong = try makeServer()
             server = strong
-            topic = strong.topic("lobby")
+            topic = try strong.topic("lobby")
             loop = strong.loops[0]
             try await withServer(strong) { _, port in try await expectEcho(port: port) }
         }

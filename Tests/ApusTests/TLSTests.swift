@@ -62,14 +62,14 @@ struct TLSTests {
 
     @Test func `a broadcast reaches those who read late`() async throws {
         let server = try makeServer(configuration { $0.maxOutboundBytes = 64 << 20 })
-        let topic = server.topic("all")
+        let topic = try server.topic("all")
         let large = [UInt8](repeating: 7, count: 1 << 20)
         try await withServer(
             server,
             handler: { socket in
-                await socket.subscribe(to: topic)
+                try await socket.subscribe(to: topic)
                 try await socket.send("ready")
-                for try await _ in socket { for _ in 0..<16 { topic.publish(large) } }
+                for try await _ in socket { for _ in 0..<16 { try await topic.publish(large) } }
             }
         ) { _, port in
             try await onThread { [trusting] in

@@ -7,17 +7,17 @@ struct TopicTests {
     /// Subscribes, and does what the peer says: it leaves, joins again, says when it is there, or publishes.
     private static func member(of topic: Topic) -> WebSocketServer.Handler {
         { socket in
-            await socket.subscribe(to: topic)
+            try await socket.subscribe(to: topic)
             try await socket.send("ready")
             for try await message in socket {
                 switch message {
                 case "leave":
                     await socket.unsubscribe(from: topic)
                     try await socket.send("left")
-                case "join": await socket.subscribe(to: topic)
+                case "join": try await socket.subscribe(to: topic)
                 case "mark": try await socket.send("mark")
-                case .text(let text) where text.hasPrefix("others "): topic.publish(message, except: socket)
-                default: topic.publish(message)
+                case .text(let text) where text.hasPrefix("others "): try await topic.publish(message, except: socket)
+                default: try await topic.publish(message)
                 }
             }
         }
@@ -39,12 +39,12 @@ struct TopicTests {
         _ body: (WebSocketServer, Topic, Int) async throws -> Void
     ) async throws -> WebSocketServer.Statistics {
         let server = try makeServer(configuration)
-        let topic = server.topic("lobby")
+        let topic = try server.topic("lobby")
         let statistics = try await withServer(server, handler: member(of: topic)) { server, port in
             try await body(server, topic, port)
         }
         #expect(topic.subscriberCount == 0)
-        topic.publish("to nobody")
+        topic.tryPublish("to nobody")
         return statistics
     }
 
@@ -58,12 +58,12 @@ struct TopicTests {
                 $0.maxInboundBytes = 1000
                 $0.maxOutboundBytes = 100_000
             })
-        let topic = server.topic("lobby")
+        let topic = try server.topic("lobby")
         let (gate, subscribed) = (Gate(), Box<Void>())
         try await withServer(
             server,
             handler: { socket in
-                await socket.subscribe(to: topic)
+                try await socket.subscribe(to: topic)
                 subscribed.put(())
                 await gate.pass()
             }
@@ -80,7 +80,7 @@ struct TopicTests {
             for _ in others { await subscribed.take() }
             var count = 0
             while server.statistics.slowConsumersClosed == 0 {
-                topic.publish([UInt8](repeating: UInt8(truncatingIfNeeded: count), count: size))
+                topic.tryPublish([UInt8](repeating: UInt8(truncatingIfNeeded: count), count: size))
                 count += 1
                 // The others take it at once, so that they are not slow.
                 try await onThread { for client in others { _ = try client.readMessage() } }
@@ -95,15 +95,16 @@ struct TopicTests {
 
     @Test func `the same name is the same topic`() throws {
         let server = try makeServer()
-        #expect(server.topic("lobby") === server.topic("lobby"))
-        #expect(server.topic("lobby") !== server.topic("hall"))
-        #expect(server.topic("lobby").name == "lobby")
+        let lobby = try server.topic("lobby")
+        #expect(try server.topic("lobby") === lobby)
+        #expect(try server.topic("hall") !== lobby)
+        #expect(lobby.name == "lobby")
     }
 
     @Test func `what is published reaches every subscriber, whatever loop it is on`() async throws {
         let count = 40
         let server = try makeServer(.with { $0.threads = 4 })
-        let topic = server.topic("lobby")
+        let topic = try server.topic("lobby")
         let loops = Box<ObjectIdentifier>()
         let statistics = try await withServer(
             server,
@@ -115,9 +116,9 @@ struct TopicTests {
             let clients = try await Self.open(count, port: port)
             #expect(Set(await loops.take(count)).count > 1)
             #expect(topic.subscriberCount == count)
-            topic.publish("from outside")
-            topic.publish([1, 2, 3])
-            topic.publish(.text(""))
+            #expect(topic.tryPublish("from outside") == .published)
+            #expect(topic.tryPublish([1, 2, 3]) == .published)
+            #expect(topic.tryPublish(.text("")) == .published)
             let received = try await onThread {
                 try clients.map { client in try (1...3).map { _ in try client.readFrame().payload } }
             }
@@ -176,15 +177,18 @@ struct TopicTests {
         let count = 500
         _ = try await Self.withTopic(.with { $0.threads = 3 }) { _, topic, port in
             let clients = try await Self.open(9, port: port)
-            async let publishing: Void = withTaskGroup(of: Void.self) { group in
+            async let publishing: Void = withThrowingTaskGroup(of: Void.self) { group in
                 for publisher in 0..<4 {
-                    group.addTask { for number in 0..<count { topic.publish("\(publisher) \(number)") } }
+                    group.addTask {
+                        for number in 0..<count { try await topic.publish("\(publisher) \(number)") }
+                    }
                 }
+                try await group.waitForAll()
             }
             let received = try await onThread {
                 try clients.map { client in try (0..<4 * count).map { _ in try client.readText() } }
             }
-            await publishing
+            try await publishing
             for texts in received {
                 for publisher in 0..<4 {
                     let own = texts.filter { $0.hasPrefix("\(publisher) ") }
@@ -196,14 +200,14 @@ struct TopicTests {
 
     @Test func `what is sent and what is published on one loop keep their order`() async throws {
         let server = try makeServer(.with { $0.threads = 1 })
-        let topic = server.topic("lobby")
+        let topic = try server.topic("lobby")
         try await withServer(
             server,
             handler: { socket in
-                await socket.subscribe(to: topic)
+                try await socket.subscribe(to: topic)
                 for number in 0..<300 {
                     try await socket.send("\(number) sent " + String(repeating: "x", count: number * 20))
-                    topic.publish("\(number) published")
+                    try await topic.publish("\(number) published")
                 }
             }
         ) { _, port in
@@ -220,7 +224,7 @@ struct TopicTests {
             let clients = try await Self.open(60, port: port)
             let isOver = Gate()
             async let publishing: Void = {
-                for number in 0..<2000 { topic.publish("\(number)") }
+                for number in 0..<2000 { try await topic.publish("\(number)") }
                 isOver.open()
             }()
             let received = try await onThread {
@@ -236,7 +240,7 @@ struct TopicTests {
                     try (0..<2000).map { _ in try clients[index].readText() }
                 }
             }
-            await publishing
+            try await publishing
             await isOver.pass()
             let all = (0..<2000).map { "\($0)" }
             #expect(received.allSatisfy { $0 == all })
@@ -251,7 +255,7 @@ struct TopicTests {
             let quick = try await Self.open(1, port: port)[0]
             var published = 0
             while server.statistics.slowConsumersClosed == 0 {
-                topic.publish(message)
+                try await topic.publish(message)
                 published += 1
                 let frame = try await onThread { try quick.readFrame() }
                 #expect(frame.payload == message)
@@ -283,7 +287,7 @@ struct TopicTests {
             let slow = try await Self.open(1, port: port, receiveBuffer: 4096)[0]
             var published = 0
             while server.statistics.messagesDropped < 10 {
-                topic.publish(message)
+                try await topic.publish(message)
                 published += 1
                 await Task.yield()
             }
@@ -302,12 +306,12 @@ struct TopicTests {
 
     @Test func `a message that came in is published as it is`() async throws {
         let server = try makeServer()
-        let topic = server.topic("lobby")
+        let topic = try server.topic("lobby")
         try await withServer(
             server,
             handler: { socket in
-                await socket.subscribe(to: topic)
-                try await socket.receive { topic.publish($0) }
+                try await socket.subscribe(to: topic)
+                try await socket.receive { topic.tryPublish($0) }
             }
         ) { _, port in
             let frames = try await onThread {
@@ -322,19 +326,19 @@ struct TopicTests {
 
     @Test func `subscribing works from any thread, and does nothing once the connection is closed`() async throws {
         let server = try makeServer()
-        let topics = (0..<8).map { server.topic("\($0)") }
+        let topics = try (0..<8).map { try server.topic("\($0)") }
         let counts = Box<[Int]>()
         try await withServer(
             server,
             handler: { socket in
-                await Task.detached { for topic in topics { await socket.subscribe(to: topic) } }.value
+                try await Task.detached { for topic in topics { try await socket.subscribe(to: topic) } }.value
                 await Task.detached { await socket.unsubscribe(from: topics[3]) }.value
                 counts.put(topics.map(\.subscriberCount))
                 try await socket.send("ready")
                 for try await _ in socket {}
                 counts.put(topics.map(\.subscriberCount))
-                await socket.subscribe(to: topics[0])
-                await Task.detached { await socket.subscribe(to: topics[1]) }.value
+                try await socket.subscribe(to: topics[0])
+                try await Task.detached { try await socket.subscribe(to: topics[1]) }.value
                 await socket.unsubscribe(from: topics[1])
                 counts.put(topics.map(\.subscriberCount))
             }

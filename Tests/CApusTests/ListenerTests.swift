@@ -141,6 +141,64 @@ struct ListenerTests {
             }
         }
     }
+
+    @Test func `a listener that stops lets go of its descriptor, whose number may be another socket's at once`() async {
+        // A process of its own: nobody else takes the number.
+        await #expect(processExitsWith: .success) {
+            try await onThread {
+                let server = try CoreServer()
+                let last = try Client.webSocket(port: server.port)
+                let ports = Box<Int>()
+                server.run {
+                    server.stopListener(deadline: 10_000)
+                    var descriptor: CInt = -1
+                    var address = apus_address()
+                    var next: OpaquePointer?
+                    let admission = UnsafeMutablePointer<apus_admission>.allocate(capacity: 1)
+                    admission.initialize(to: apus_admission())
+                    #expect(apus_socket_listen_tcp("127.0.0.1", 0, 64, &descriptor, 1) == 0)
+                    #expect(apus_socket_local(descriptor, &address) == 0)
+                    let context = Unmanaged.passUnretained(server).toOpaque()
+                    #expect(apus_listener_open(&next, server.loop, descriptor, server.config, admission, context) == 0)
+                    ports.put(Int(address.port))
+                }
+                // With its last connection the first listener goes.
+                _ = try last.readClose()
+                last.close()
+                while !server.events.contains(.free) { sched_yield() }
+                server.run {}
+                let client = try Client.webSocket(port: ports.take() ?? 0)
+                try client.send(.text("here"))
+                guard try client.readText() == "here" else { throw Client.Failure.ended }
+            }
+        }
+    }
+
+    @Test func `a reserve that could not be had is taken as soon as a descriptor is free`() async {
+        await #expect(processExitsWith: .success) {
+            try await onThread {
+                let loop = try #require(apus_loop_new())
+                var descriptor: CInt = -1
+                #expect(apus_socket_listen_tcp("127.0.0.1", 0, 64, &descriptor, 1) == 0)
+                var address = apus_address()
+                #expect(apus_socket_local(descriptor, &address) == 0)
+                let waiting = try Client(port: Int(address.port))
+                let config = UnsafeMutablePointer<apus_listener_config>.allocate(capacity: 1)
+                apus_listener_config_init(config)
+                let admission = UnsafeMutablePointer<apus_admission>.allocate(capacity: 1)
+                admission.initialize(to: apus_admission())
+                // So the listener gets none, as where another thread is quicker.
+                let limit = try DescriptorLimit.lowerToPresentUse()
+                var listener: OpaquePointer?
+                #expect(apus_listener_open(&listener, loop, descriptor, config, admission, nil) == 0)
+                #expect(apus_loop_start(loop, "reserve") == 0)
+                // It is the reserve's: whoever waits is closed, not accepted.
+                try limit.raise(by: 1)
+                let answer = try waiting.readToEnd()
+                guard answer.isEmpty else { throw Client.Failure.malformed("\(answer)") }
+            }
+        }
+    }
 }
 
 /// Runs something on a server's loop, and waits for it when told.
@@ -161,6 +219,7 @@ private final class Holder: @unchecked Sendable {
 /// How many descriptors the process may have.
 private struct DescriptorLimit {
     private var before: rlimit
+    private var lowered: rlimit
 
     /// No more than are open already.
     static func lowerToPresentUse() throws -> Self {
@@ -170,7 +229,13 @@ private struct DescriptorLimit {
         close(next)
         var lowered = rlimit(rlim_cur: rlim_t(next), rlim_max: before.rlim_max)
         guard setrlimit(.init(RLIMIT_NOFILE.rawValue), &lowered) == 0 else { throw SystemError("setrlimit") }
-        return Self(before: before)
+        return Self(before: before, lowered: lowered)
+    }
+
+    /// Allows so many more.
+    func raise(by count: rlim_t) throws {
+        var raised = rlimit(rlim_cur: lowered.rlim_cur + count, rlim_max: lowered.rlim_max)
+        guard setrlimit(.init(RLIMIT_NOFILE.rawValue), &raised) == 0 else { throw SystemError("setrlimit") }
     }
 
     func restore() throws {

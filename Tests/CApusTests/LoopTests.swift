@@ -56,6 +56,35 @@ private final class Loop: @unchecked Sendable {
     func free() { apus_loop_free(pointer) }
 }
 
+/// Something that takes its time on a thread of libuv's, as the resolution of a name may.
+private final class Work: Sendable {
+    let (hasBegun, mayEnd, hasEnded) = (Blocker(), Blocker(), Blocker())
+
+    /// On the loop.
+    func begin(on loop: OpaquePointer) {
+        let request = UnsafeMutablePointer<uv_work_t>.allocate(capacity: 1)
+        request.pointee.data = Unmanaged.passRetained(self).toOpaque()
+        let error = uv_queue_work(
+            apus__loop_uv(loop), request,
+            { request in
+                guard let work = Work.of(request) else { return }
+                work.hasBegun.release()
+                work.mayEnd.wait()
+            },
+            { request, _ in
+                Work.of(request)?.hasEnded.release()
+                guard let request, let data = request.pointee.data else { return }
+                Unmanaged<Work>.fromOpaque(data).release()
+                request.deallocate()
+            })
+        #expect(error == 0)
+    }
+
+    private static func of(_ request: UnsafeMutablePointer<uv_work_t>?) -> Work? {
+        request?.pointee.data.map { Unmanaged<Work>.fromOpaque($0).takeUnretainedValue() }
+    }
+}
+
 @Suite(.timeLimit(.minutes(1)))
 struct LoopTests {
     @Test func `large blocks that a loop keeps start its clock`() async throws {
@@ -116,6 +145,33 @@ struct LoopTests {
         #expect(loop.events.all.allSatisfy { $0 == 1 })
     }
 
+    @Test func `a call does not overtake a job that came before it, however many jobs wait`() throws {
+        let loop = try Loop()
+        // More than run in one turn, and in front of the second job.
+        loop.onJob = { loop, number in if number == 1 { for more in 100..<5000 { loop.enqueue(more) } } }
+        loop.enqueue(1)
+        loop.enqueue(2)
+        loop.post { loop.events.append(3) }
+        loop.enqueue(4)
+        loop.start()
+        loop.free()
+        #expect(loop.events.all.filter { $0 < 100 } == [1, 2, 3, 4])
+        #expect(loop.events.all.filter { $0 >= 100 } == Array(100..<5000))
+    }
+
+    @Test func `jobs that a turn leaves run in the next one, though nothing else happens`() async throws {
+        let loop = try Loop()
+        let isDone = Blocker()
+        try await onThread {
+            loop.onJob = { loop, number in if number < 5000 { loop.enqueue(number + 1) } else { isDone.release() } }
+            loop.start()
+            loop.enqueue(1)
+            isDone.wait()
+            loop.free()
+        }
+        #expect(loop.events.all == Array(1...5000))
+    }
+
     @Test func `many threads may post at once`() async throws {
         let loop = try Loop()
         loop.start()
@@ -166,6 +222,20 @@ struct LoopTests {
                 isFreed.wait()
             }
             #expect(loop.events.all == [1, 2])
+        }
+    }
+
+    @Test func `whoever frees a loop does not wait for what libuv's own threads still do for it`() async throws {
+        try await onThread {
+            let loop = try Loop()
+            loop.start()
+            let work = Work()
+            loop.post { work.begin(on: loop.pointer) }
+            work.hasBegun.wait()
+            loop.free()
+            // Only now: it would have waited for ever.
+            work.mayEnd.release()
+            work.hasEnded.wait()
         }
     }
 

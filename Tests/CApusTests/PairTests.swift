@@ -25,11 +25,10 @@ struct PairTests {
         let hasStopped = Blocker()
         loop.run {
             var (server, client) = (config(APUS_ROLE_SERVER, level: level), config(APUS_ROLE_CLIENT))
-            var lastID: UInt64 = 0
             var pair: OpaquePointer?
             apus_alloc_fail(nth)
             let error = apus_pair_open(
-                &pair, loop.pointer, &server, &client, &lastID, { _, _, _, _ in }, nil)
+                &pair, loop.pointer, &server, &client, { _, _, _, _ in }, nil)
             apus_alloc_fail(0)
             result.put(error)
             guard let pair else {

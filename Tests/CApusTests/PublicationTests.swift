@@ -60,7 +60,7 @@ struct PublicationTests {
             try Self.withTopic(alone: { apus_publication_send(publication.pointer, $0) }) { server, topic in
                 let subscriber = try Client.webSocket(port: server.port)
                 let alone = try Client.webSocket(port: server.port, "/alone")
-                for _ in 1...3 { #expect(apus_topic_share(topic, publication.pointer, 0) == 0) }
+                for _ in 1...3 { #expect(apus_topic_share(topic, publication.pointer, 0, nil) == 0) }
                 for payload in payloads + payloads + payloads {
                     #expect(try subscriber.readMessage().payload == payload)
                 }
@@ -92,7 +92,7 @@ struct PublicationTests {
             } _: { server, topic in
                 let client = try Client.webSocket(port: server.port, "/alone")
                 #expect(try client.readMessage().payload.count == 8 << 20)
-                #expect(apus_topic_share(topic, small.pointer, 0) == 0)
+                #expect(apus_topic_share(topic, small.pointer, 0, nil) == 0)
                 #expect(try client.readText() == "small")
                 #expect(try client.readMessage().payload == [1])
                 try client.closeNormally()
@@ -113,9 +113,9 @@ struct PublicationTests {
             try Self.withTopic(alone: { _ in }) { server, topic in
                 let client = try Client.webSocket(port: server.port)
                 apus_alloc_fail(1)
-                #expect(apus_topic_share(topic, publication.pointer, 0) == APUS_ENOMEM.rawValue)
+                #expect(apus_topic_share(topic, publication.pointer, 0, nil) == APUS_ENOMEM.rawValue)
                 apus_alloc_fail(0)
-                #expect(apus_topic_share(topic, publication.pointer, 0) == 0)
+                #expect(apus_topic_share(topic, publication.pointer, 0, nil) == 0)
                 #expect(try client.readText() == "once")
                 #expect(try client.readMessage().payload == [2])
                 try client.closeNormally()

@@ -63,13 +63,13 @@ private func topicBenchmark(bytes: Int, subscribers: Int) {
         let count = benchmark.scaledIterations.count
         nonisolated(unsafe) let benchmark = benchmark
         let server = try WebSocketServer(configuration: large)
-        let topic = server.topic("everybody"), message = Message.binary([UInt8](repeating: 0x61, count: bytes))
+        let topic = try server.topic("everybody"), message = Message.binary([UInt8](repeating: 0x61, count: bytes))
         let gate = Gate(subscribers)
         let (addresses, listening) = AsyncStream<SocketAddress>.makeStream()
         await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask {
                 try await server.run(onListening: { listening.yield($0) }) { socket in
-                    await socket.subscribe(to: topic)
+                    try await socket.subscribe(to: topic)
                     gate.pass()
                     for try await _ in socket {}
                 }
@@ -81,7 +81,7 @@ private func topicBenchmark(bytes: Int, subscribers: Int) {
             await gate.opened()  // all are subscribed
             benchmark.startMeasurement()
             for _ in 0..<count {
-                topic.publish(message)
+                topic.tryPublish(message)
                 await gate.opened()  // all have heard it
             }
             benchmark.stopMeasurement()

@@ -10,6 +10,7 @@
 #include "apus/loop.h"
 #include "apus/pair.h"
 #include "apus/publication.h"
+#include "apus/publish_wait.h"
 #include "apus/socket.h"
 #include "apus/statistics.h"
 #include "apus/tls.h"

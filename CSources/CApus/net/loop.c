@@ -1,5 +1,4 @@
-/* The loop's thread, its turn, and the two ways to give it work: the plain queue of its own thread and the locked
- * inbox of all others. */
+/* The loop's thread, its turn, and the jobs of its own thread, which are a plain queue. */
 #include "net/loop.h"
 
 #include <stdio.h>
@@ -10,6 +9,7 @@
 #include "apus/gauge.h"
 #include "net/secure.h"
 #include "net/stream.h"
+#include "net/uv_loop.h"
 
 #define FIRST_JOB_CAPACITY 64
 
@@ -27,7 +27,7 @@ void *apus_loop_current_context(void)
     return apus__loop_here != NULL ? apus__loop_here->run_context : NULL;
 }
 
-static void abort_without_memory(void)
+void apus__loop_abort_without_memory(void)
 {
     fputs("apus: out of memory: a task would be lost\n", stderr);
     abort();
@@ -38,18 +38,22 @@ static void grow_jobs(apus_jobs *jobs)
     size_t capacity = jobs->capacity == 0 ? FIRST_JOB_CAPACITY : jobs->capacity * 2;
     void **ring = malloc(capacity * sizeof *ring);
     if (ring == NULL)
-        abort_without_memory();
+        apus__loop_abort_without_memory();
     for (size_t i = 0; i < jobs->count; i++)
         ring[i] = jobs->ring[(jobs->first + i) & (jobs->capacity - 1)];
     free(jobs->ring);
-    *jobs = (apus_jobs){.ring = ring, .capacity = capacity, .first = 0, .count = jobs->count};
+    jobs->ring = ring;
+    jobs->capacity = capacity;
+    jobs->first = 0;
 }
 
-static void push_job(apus_jobs *jobs, void *job)
+uint64_t apus__loop_push_job(apus_loop *loop, void *job)
 {
+    apus_jobs *jobs = &loop->jobs;
     if (jobs->count == jobs->capacity)
         grow_jobs(jobs);
     jobs->ring[(jobs->first + jobs->count++) & (jobs->capacity - 1)] = job;
+    return ++jobs->pushed;
 }
 
 static void *take_job(apus_jobs *jobs)
@@ -74,61 +78,15 @@ void *apus_loop_running(const apus_loop *loop)
     return loop == apus__loop_here ? loop->running : NULL;
 }
 
-static void put_into_inbox(apus_loop *loop, apus_posted posted)
+void apus__loop_wake(apus_loop *loop)
 {
-    apus_inbox *inbox = &loop->inbox;
-    uv_mutex_lock(&inbox->lock);
-    if (inbox->count == inbox->capacity) {
-        inbox->capacity = inbox->capacity == 0 ? FIRST_JOB_CAPACITY : inbox->capacity * 2;
-        inbox->items = realloc(inbox->items, inbox->capacity * sizeof *inbox->items);
-        if (inbox->items == NULL)
-            abort_without_memory();
-    }
-    inbox->items[inbox->count++] = posted;
-    /* Under the lock: once the last call, which ends the loop, has been taken out, nobody may touch `wake`. */
-    if (inbox->count == 1)
+    if (!uv_is_closing((uv_handle_t *)&loop->wake))
         uv_async_send(&loop->wake);
-    uv_mutex_unlock(&inbox->lock);
-}
-
-void apus_loop_enqueue(apus_loop *loop, void *job)
-{
-    if (loop == apus__loop_here)
-        push_job(&loop->jobs, job);
-    else
-        put_into_inbox(loop, (apus_posted){.call = NULL, .argument = job});
-}
-
-void apus_loop_post(apus_loop *loop, apus_call_cb call, void *argument)
-{
-    put_into_inbox(loop, (apus_posted){.call = call, .argument = argument});
-}
-
-static void empty_inbox(apus_loop *loop)
-{
-    apus_inbox *inbox = &loop->inbox;
-    uv_mutex_lock(&inbox->lock);
-    apus_posted *items = inbox->items;
-    size_t count = inbox->count;
-    inbox->items = NULL;
-    inbox->count = 0;
-    inbox->capacity = 0;
-    uv_mutex_unlock(&inbox->lock);
-    for (size_t i = 0; i < count; i++) {
-        if (items[i].call == NULL)
-            push_job(&loop->jobs, items[i].argument);
-        else
-            items[i].call(items[i].argument);
-        /* A job must not be overtaken by a later call. */
-        if (loop->jobs.count != 0)
-            apus__loop_drain(loop);
-    }
-    free(items);
 }
 
 static void on_wake(uv_async_t *wake)
 {
-    empty_inbox(wake->data);
+    apus__inbox_run(wake->data);
 }
 
 static uint64_t ticks(const apus_loop *loop)
@@ -198,8 +156,10 @@ static void on_turn(uv_prepare_t *turn)
     apus__stream_flush_dirty(loop);
     if (APUS_UNLIKELY(apus_memory_has_moved() || loop->is_to_look))
         tell_watchers(loop);
-    if (loop->jobs.count != 0 || !apus_queue_is_empty(&loop->dirty))
-        uv_async_send(&loop->wake);
+    bool is_awaited = apus__allowance_is_awaited(&loop->turn_room);
+    apus__allowance_reset(&loop->turn_room);
+    if (is_awaited || loop->jobs.count != 0 || !apus_queue_is_empty(&loop->dirty))
+        apus__loop_wake(loop);
     if (APUS_UNLIKELY(apus_alloc_kept() != 0)) /* which must not stay for ever */
         start_clock(loop);
 }
@@ -227,7 +187,6 @@ static int open_handles(apus_loop *loop)
 static void free_memory(apus_loop *loop)
 {
     free(loop->jobs.ring);
-    free(loop->inbox.items);
     apus__secure_buffers_free(loop->secure);
     apus_free(loop->random);
     apus_free(loop->cork);
@@ -247,17 +206,59 @@ apus_loop *apus_loop_new(void)
     loop->cork = apus_malloc(APUS_CORK_SIZE);
     if (loop->read_buffer == NULL || loop->cork == NULL)
         goto free_loop;
-    if (uv_mutex_init(&loop->inbox.lock) != 0)
+    apus_loop_limits_init(&loop->limits);
+    if (apus__inbox_init(&loop->inbox, &loop->limits) != 0)
         goto free_loop;
+    if (apus__allowance_init(&loop->turn_room, loop->limits.turn_deliveries, loop->limits.turn_bytes) != 0)
+        goto deinit_inbox;
     if (open_handles(loop) != 0)
-        goto destroy_lock;
+        goto deinit_turn;
     return loop;
 
-destroy_lock:
-    uv_mutex_destroy(&loop->inbox.lock);
+deinit_turn:
+    apus__allowance_deinit(&loop->turn_room);
+deinit_inbox:
+    apus__inbox_deinit(&loop->inbox);
 free_loop:
     free_memory(loop);
     return NULL;
+}
+
+void apus_loop_limits_init(apus_loop_limits *limits)
+{
+    *limits = (apus_loop_limits){
+        .inbox_deliveries = 64 << 10,
+        .inbox_bytes = 4 << 20,
+        .turn_deliveries = 16 << 10,
+        .turn_bytes = 16 << 20,
+    };
+}
+
+void apus_loop_set_limits(apus_loop *loop, const apus_loop_limits *limits)
+{
+    loop->limits = *limits;
+    loop->inbox.room.most_deliveries = limits->inbox_deliveries;
+    loop->inbox.room.most_bytes = limits->inbox_bytes;
+    loop->turn_room.most_deliveries = limits->turn_deliveries;
+    loop->turn_room.most_bytes = limits->turn_bytes;
+}
+
+void apus_loop_count(const apus_loop *loop, apus_loop_counts *out)
+{
+    const apus_allowance *turn = &loop->turn_room, *inbox = &loop->inbox.room;
+    *out = (apus_loop_counts){
+        .refused =
+            __atomic_load_n(&turn->refused, __ATOMIC_RELAXED) + __atomic_load_n(&inbox->refused, __ATOMIC_RELAXED),
+        .delayed =
+            __atomic_load_n(&turn->delayed, __ATOMIC_RELAXED) + __atomic_load_n(&inbox->delayed, __ATOMIC_RELAXED),
+        .pending_deliveries = __atomic_load_n(&inbox->deliveries, __ATOMIC_RELAXED),
+        .pending_bytes = __atomic_load_n(&inbox->bytes, __ATOMIC_RELAXED),
+    };
+}
+
+uv_loop_t *apus__loop_uv(apus_loop *loop)
+{
+    return &loop->uv;
 }
 
 void apus_loop_set_runner(apus_loop *loop, apus_job_cb run, void *context)
@@ -282,7 +283,8 @@ static void destroy(apus_loop *loop)
         fputs("apus: a loop was freed while it still had connections\n", stderr);
         abort();
     }
-    uv_mutex_destroy(&loop->inbox.lock);
+    apus__allowance_deinit(&loop->turn_room);
+    apus__inbox_deinit(&loop->inbox);
     free_memory(loop);
 }
 
@@ -307,6 +309,25 @@ int apus_loop_start(apus_loop *loop, const char *name)
     return error;
 }
 
+/* The end of a loop, as another thread asks for it. */
+typedef struct loop_end {
+    apus_loop *loop;
+    uv_sem_t is_told;
+    bool is_late;
+} loop_end;
+
+/* A request that runs on a thread of libuv's, such as the resolution of a name, cannot be cancelled and may take a
+ * minute. The loop's own thread waits for it, and nobody else. */
+static void on_end(void *argument)
+{
+    loop_end *end = argument;
+    apus_loop *loop = end->loop;
+    end->is_late = loop->uv.active_reqs.count != 0;
+    loop->frees_itself = end->is_late;
+    close_handles(loop);
+    uv_sem_post(&end->is_told);
+}
+
 void apus_loop_free(apus_loop *loop)
 {
     if (!loop->is_started) {
@@ -322,7 +343,16 @@ void apus_loop_free(apus_loop *loop)
         return;
     }
     uv_thread_t thread = loop->thread;
-    apus_loop_post(loop, close_handles, loop);
+    loop_end end = {.loop = loop};
+    if (uv_sem_init(&end.is_told, 0) != 0)
+        abort(); /* it can only fail for a wrong argument */
+    apus_loop_post(loop, on_end, &end);
+    uv_sem_wait(&end.is_told);
+    uv_sem_destroy(&end.is_told);
+    if (end.is_late) {
+        pthread_detach(thread);
+        return;
+    }
     uv_thread_join(&thread);
     destroy(loop);
 }

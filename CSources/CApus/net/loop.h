@@ -6,6 +6,8 @@
 
 #include "apus/loop.h"
 #include "apus/queue.h"
+#include "net/allowance.h"
+#include "net/inbox.h"
 #include "net/random.h"
 #include "net/wheel.h"
 
@@ -24,20 +26,8 @@ typedef struct apus_jobs {
     size_t capacity;
     size_t first;
     size_t count;
+    uint64_t pushed; /* how many there have ever been */
 } apus_jobs;
-
-/* What other threads ask of the loop. A call of NULL means that `argument` is a job. */
-typedef struct apus_posted {
-    apus_call_cb call;
-    void *argument;
-} apus_posted;
-
-typedef struct apus_inbox {
-    uv_mutex_t lock;
-    apus_posted *items;
-    size_t count;
-    size_t capacity;
-} apus_inbox;
 
 /* Somebody who wants to know when this loop has allocated or freed much. */
 typedef struct apus_watcher {
@@ -63,7 +53,9 @@ struct apus_loop {
     uv_timer_t tick;
     apus_wheel wheel;
     apus_random *random; /* NULL until the loop has a client */
+    apus_loop_limits limits;
     apus_inbox inbox;
+    apus_allowance turn_room; /* for what the loop's own thread publishes in a turn */
     uv_thread_t thread;
     char name[16];
     bool is_to_look; /* at its memory, in any case */
@@ -73,6 +65,20 @@ struct apus_loop {
 
 /* Runs the jobs that are queued, and those that they queue, up to a bound that keeps I/O alive. */
 void apus__loop_drain(apus_loop *loop);
+
+/* Queues a job, on the loop's thread; returns its number. */
+uint64_t apus__loop_push_job(apus_loop *loop, void *job);
+
+/* Whether the job with this number has been taken to run. */
+static inline bool apus__loop_has_run(const apus_loop *loop, uint64_t job)
+{
+    return job <= loop->jobs.pushed - loop->jobs.count;
+}
+
+/* Makes the loop turn once more, even if nothing happens meanwhile; on its thread. */
+void apus__loop_wake(apus_loop *loop);
+
+_Noreturn void apus__loop_abort_without_memory(void);
 
 /* Arms a timer of the loop's wheel, `delay` in milliseconds. */
 void apus__loop_arm(apus_loop *loop, apus_timer *timer, uint64_t delay);

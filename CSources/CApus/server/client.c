@@ -49,8 +49,7 @@ static void on_forget(apus_endpoint *endpoint)
     free_if_done(APUS_QUEUE_MEMBER(endpoint, apus_client, endpoint));
 }
 
-int apus_client_open(apus_client **out, apus_loop *loop, const apus_client_config *config, uint64_t *last_id,
-                     void *context)
+int apus_client_open(apus_client **out, apus_loop *loop, const apus_client_config *config, void *context)
 {
     apus_client *client = apus_calloc(1, sizeof *client);
     if (client == NULL)
@@ -61,7 +60,7 @@ int apus_client_open(apus_client **out, apus_loop *loop, const apus_client_confi
         return APUS_ENOMEM;
     }
     apus_queue_init(&client->openings);
-    apus__endpoint_init(&client->endpoint, loop, &client->config.endpoint, last_id, context);
+    apus__endpoint_init(&client->endpoint, loop, &client->config.endpoint, context);
     client->endpoint.on_forget = on_forget;
     *out = client;
     return APUS_OK;

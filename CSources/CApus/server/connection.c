@@ -347,8 +347,10 @@ apus_connection *apus__connection_new(apus_endpoint *endpoint)
 /* The stream is open: from here on the endpoint has the connection. */
 static void join(apus_connection *connection, enum connection_phase phase)
 {
+    /* One for the process: a topic's publisher may exclude a connection of any server or client. */
+    static uint64_t last_id;
     apus_endpoint *endpoint = connection->endpoint;
-    connection->id = __atomic_add_fetch(endpoint->last_id, 1, __ATOMIC_RELAXED);
+    connection->id = __atomic_add_fetch(&last_id, 1, __ATOMIC_RELAXED);
     connection->phase = (uint8_t)phase;
     apus__timer_init(&connection->timer, on_timer);
     apus_queue_append(&endpoint->connections, &connection->node);

@@ -22,12 +22,10 @@ void apus_endpoint_config_init(apus_endpoint_config *config, apus_role role)
     apus_compression_config_init(&config->compression);
 }
 
-void apus__endpoint_init(apus_endpoint *endpoint, apus_loop *loop, const apus_endpoint_config *config,
-                         uint64_t *last_id, void *context)
+void apus__endpoint_init(apus_endpoint *endpoint, apus_loop *loop, const apus_endpoint_config *config, void *context)
 {
     endpoint->loop = loop;
     endpoint->config = config;
-    endpoint->last_id = last_id;
     endpoint->context = context;
     endpoint->tls = config->tls == NULL ? NULL : apus_tls_context_retain(config->tls);
     apus_queue_init(&endpoint->connections);

@@ -16,7 +16,6 @@ typedef struct apus_endpoint {
     const apus_endpoint_config *config;
     void *context;
     apus_tls_context *tls; /* of connections to come; NULL: no TLS */
-    uint64_t *last_id;     /* counted up, perhaps by several loops */
     apus_queue connections;
     apus_statistics statistics;
     apus_deflate_pool pool;     /* emptied when the last connection goes */
@@ -27,8 +26,7 @@ typedef struct apus_endpoint {
     void (*on_forget)(struct apus_endpoint *endpoint);
 } apus_endpoint;
 
-void apus__endpoint_init(apus_endpoint *endpoint, apus_loop *loop, const apus_endpoint_config *config,
-                         uint64_t *last_id, void *context);
+void apus__endpoint_init(apus_endpoint *endpoint, apus_loop *loop, const apus_endpoint_config *config, void *context);
 
 /* Adds the present counts to `out`; from any thread. */
 void apus__endpoint_add_statistics(const apus_endpoint *endpoint, apus_statistics *out);

@@ -87,6 +87,19 @@ static void take(apus_listener *listener, int fd)
 
 static void on_poll(uv_poll_t *poll, int status, int events);
 
+/* Another thread may take the descriptor that was to be the reserve; then a later call gets one. */
+static void take_reserve(apus_listener *listener)
+{
+    if (listener->reserve_fd < 0)
+        listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void resume_accepting(apus_listener *listener)
+{
+    take_reserve(listener);
+    uv_poll_start(&listener->poll, UV_READABLE, on_poll);
+}
+
 /* No descriptor is left. The reserve lets one waiting connection be closed, rather than left without any answer; then
  * accepting rests, or the loop would spin on a socket that stays readable. */
 static void rest(apus_listener *listener)
@@ -97,7 +110,8 @@ static void rest(apus_listener *listener)
         int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0)
             close(fd);
-        listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        listener->reserve_fd = -1;
+        take_reserve(listener);
     }
     uv_poll_stop(&listener->poll);
     apus__loop_arm(listener->endpoint.loop, &listener->timer, ACCEPT_PAUSE);
@@ -130,27 +144,28 @@ static void on_timer(apus_timer *timer)
     if (listener->endpoint.is_stopping)
         apus__endpoint_drop(&listener->endpoint);
     else
-        uv_poll_start(&listener->poll, UV_READABLE, on_poll);
+        resume_accepting(listener);
 }
 
-static void on_handle_close(uv_handle_t *handle)
+/* Once nothing points to it any more: neither libuv nor a connection. */
+static void free_if_done(apus_listener *listener)
 {
-    apus_listener *listener = handle->data;
+    if (!listener->is_closed || !apus_queue_is_empty(&listener->endpoint.connections))
+        return;
+    apus__loop_disarm(listener->endpoint.loop, &listener->timer);
+    apus__budget_end(&listener->budget);
     apus_statistics statistics = {0};
-    apus__endpoint_add_statistics(&listener->endpoint, &statistics);
+    apus_listener_add_statistics(listener, &statistics);
     listener->on_stop(listener->endpoint.context, &statistics);
     apus__endpoint_deinit(&listener->endpoint);
     apus_free(listener);
 }
 
-static void close_if_empty(apus_listener *listener)
+static void on_handle_close(uv_handle_t *handle)
 {
-    if (!listener->endpoint.is_stopping || listener->is_closed || !apus_queue_is_empty(&listener->endpoint.connections))
-        return;
+    apus_listener *listener = handle->data;
     listener->is_closed = true;
-    apus__loop_disarm(listener->endpoint.loop, &listener->timer);
-    apus__budget_end(&listener->budget);
-    uv_close((uv_handle_t *)&listener->poll, on_handle_close);
+    free_if_done(listener);
 }
 
 static void on_forget(apus_endpoint *endpoint)
@@ -158,7 +173,7 @@ static void on_forget(apus_endpoint *endpoint)
     apus_listener *listener = APUS_QUEUE_MEMBER(endpoint, apus_listener, endpoint);
     release_admission(listener);
     APUS_COUNT(listener->endpoint.statistics.connections_now, -1);
-    close_if_empty(listener);
+    free_if_done(listener);
 }
 
 int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_listener_config *config,
@@ -170,11 +185,12 @@ int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_
     apus_listener *listener = apus_calloc(1, sizeof *listener);
     if (listener == NULL)
         return APUS_ENOMEM;
-    apus__endpoint_init(&listener->endpoint, loop, &config->endpoint, &admission->last_id, context);
+    apus__endpoint_init(&listener->endpoint, loop, &config->endpoint, context);
     listener->endpoint.on_forget = on_forget;
     listener->config = config;
     listener->admission = admission;
     listener->fd = fd;
+    listener->reserve_fd = -1;
     apus__timer_init(&listener->timer, on_timer);
     error = uv_poll_init(&loop->uv, &listener->poll, fd);
     if (error != 0) {
@@ -184,7 +200,7 @@ int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_
     }
     listener->poll.data = listener;
     send_at_once(fd); /* on Linux every connection inherits it */
-    listener->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    take_reserve(listener);
     uv_poll_start(&listener->poll, UV_READABLE, on_poll);
     apus__budget_begin(&listener->budget, &listener->endpoint, config, admission);
     *out = listener;
@@ -204,18 +220,23 @@ void apus_listener_stop(apus_listener *listener, uint32_t deadline,
     if (listener->endpoint.is_stopping)
         return;
     listener->on_stop = on_stop;
-    uv_poll_stop(&listener->poll);
+    /* Before the descriptor: libuv takes its number out of epoll, which may be another socket's as soon as it is
+     * closed. */
+    uv_close((uv_handle_t *)&listener->poll, on_handle_close);
     close(listener->fd);
     if (listener->reserve_fd >= 0)
         close(listener->reserve_fd);
     apus__endpoint_stop(&listener->endpoint);
     apus__loop_arm(listener->endpoint.loop, &listener->timer, deadline);
-    close_if_empty(listener);
 }
 
 void apus_listener_add_statistics(const apus_listener *listener, apus_statistics *out)
 {
     apus__endpoint_add_statistics(&listener->endpoint, out);
+    apus_loop_counts counts;
+    apus_loop_count(listener->endpoint.loop, &counts);
+    out->publications_refused += counts.refused;
+    out->publications_delayed += counts.delayed;
 }
 
 void apus_statistics_add(apus_statistics *sum, const apus_statistics *more)

@@ -66,8 +66,7 @@ static void on_forget_client(apus_endpoint *endpoint)
     forget(endpoint, APUS_QUEUE_MEMBER(endpoint, apus_pair, endpoints[CLIENT]));
 }
 
-static apus_pair *new_pair(apus_loop *loop, const apus_endpoint_config *server, const apus_endpoint_config *client,
-                           uint64_t *last_id)
+static apus_pair *new_pair(apus_loop *loop, const apus_endpoint_config *server, const apus_endpoint_config *client)
 {
     apus_pair *pair = apus_calloc(1, sizeof *pair);
     if (pair == NULL)
@@ -80,7 +79,7 @@ static apus_pair *new_pair(apus_loop *loop, const apus_endpoint_config *server, 
     }
     for (int i = 0; i < 2; i++) {
         pair->configs[i].tls = NULL;
-        apus__endpoint_init(&pair->endpoints[i], loop, &pair->configs[i], last_id, NULL);
+        apus__endpoint_init(&pair->endpoints[i], loop, &pair->configs[i], NULL);
     }
     pair->endpoints[SERVER].on_forget = on_forget_server;
     pair->endpoints[CLIENT].on_forget = on_forget_client;
@@ -185,14 +184,14 @@ static void free_heads(parts *made)
 }
 
 int apus_pair_open(apus_pair **out, apus_loop *loop, const apus_endpoint_config *server,
-                   const apus_endpoint_config *client, uint64_t *last_id, apus_pair_open_cb on_open, void *context)
+                   const apus_endpoint_config *client, apus_pair_open_cb on_open, void *context)
 {
     int error = apus_compression_config_check(&server->compression);
     if (error == APUS_OK)
         error = apus_compression_config_check(&client->compression);
     if (error != APUS_OK)
         return error;
-    apus_pair *pair = new_pair(loop, server, client, last_id);
+    apus_pair *pair = new_pair(loop, server, client);
     if (pair == NULL)
         return APUS_ENOMEM;
     parts made = {0};

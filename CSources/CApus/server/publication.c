@@ -81,6 +81,16 @@ void apus_publication_release(apus_publication *publication)
     apus_free(publication);
 }
 
+size_t apus__publication_len(const apus_publication *publication)
+{
+    return publication->frame->len;
+}
+
+size_t apus__publication_memory(const apus_publication *publication)
+{
+    return sizeof *publication + 2 * sizeof(apus_buffer) + publication->frame->len + publication->payload->len;
+}
+
 /* The whole frame, compressed; NULL where that is not worth while, or memory is out. */
 static apus_buffer *compress(const apus_publication *publication, apus_endpoint *endpoint, unsigned bits)
 {

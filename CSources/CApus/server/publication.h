@@ -9,4 +9,10 @@
 /* Keeps a message's frame, retaining it, and a copy of its payload. One reference; NULL when memory is out. */
 apus_publication *apus__publication_new(apus_buffer *frame, apus_opcode opcode, const uint8_t *data, size_t len);
 
+/* The bytes that each connection gets, uncompressed. */
+size_t apus__publication_len(const apus_publication *publication);
+
+/* The memory that it takes, without what is compressed later. */
+size_t apus__publication_memory(const apus_publication *publication);
+
 #endif

@@ -1,49 +1,9 @@
 /* A topic has one branch a loop: a list of subscribers that only this loop touches. */
-#include "apus/topic.h"
-
-#include <string.h>
+#include "server/topic.h"
 
 #include "apus/alloc.h"
-#include "server/connection.h"
-#include "server/frames.h"
-#include "server/publication.h"
 
 #define FIRST_CAPACITY 4
-
-typedef struct apus_branch {
-    apus_loop *loop;
-    apus_subscription **subscriptions;
-    size_t count; /* read by other threads: is there anybody? */
-    size_t capacity;
-    uint64_t newest; /* the latest `since` of its subscriptions, be they ended */
-} apus_branch;
-
-struct apus_topic {
-    uint64_t published; /* how many messages, in the order of their numbers */
-    uint32_t references;
-    bool is_compressed; /* by some subscriber, at present or before */
-    size_t branch_count;
-    apus_branch branches[];
-};
-
-struct apus_subscription {
-    apus_topic *topic;
-    apus_branch *branch;
-    apus_connection *connection;
-    apus_subscription *next; /* of the connection's */
-    size_t index;            /* in the branch */
-    uint64_t since;          /* the last message that was published before it began */
-};
-
-/* A message on its way to another loop. */
-typedef struct delivery {
-    apus_topic *topic;
-    apus_branch *branch;
-    apus_buffer *frame;            /* NULL where there is a publication */
-    apus_publication *publication; /* where some subscriber compresses, or there are several messages */
-    uint64_t except;
-    uint64_t number;
-} delivery;
 
 apus_topic *apus_topic_new(apus_loop *const *loops, size_t count)
 {
@@ -71,6 +31,13 @@ void apus_topic_release(apus_topic *topic)
     for (size_t i = 0; i < topic->branch_count; i++)
         apus_free(topic->branches[i].subscriptions);
     apus_free(topic);
+}
+
+void apus_topic_set_owner(apus_topic *topic, void *owner, void (*retain)(void *owner), void (*release)(void *owner))
+{
+    topic->owner = owner;
+    topic->retain = retain;
+    topic->release = release;
 }
 
 static apus_branch *find_branch(apus_topic *topic, const apus_loop *loop)
@@ -132,6 +99,8 @@ int apus_topic_subscribe(apus_topic *topic, apus_connection *connection)
     branch->newest = subscription->since > branch->newest ? subscription->since : branch->newest;
     if (connection->session.compression != NULL)
         __atomic_store_n(&topic->is_compressed, true, __ATOMIC_RELAXED);
+    if (topic->owner != NULL)
+        topic->retain(topic->owner);
     branch->subscriptions[branch->count] = subscription;
     set_count(branch, branch->count + 1);
     *place = subscription;
@@ -148,8 +117,12 @@ static void end_subscription(apus_subscription **place)
     branch->subscriptions[subscription->index] = last;
     last->index = subscription->index;
     set_count(branch, branch->count - 1);
-    apus_topic_release(subscription->topic);
+    apus_topic *topic = subscription->topic;
     apus_free(subscription);
+    /* The owner, which holds the topic, may go with this; the reference to the topic comes last. */
+    if (topic->owner != NULL)
+        topic->release(topic->owner);
+    apus_topic_release(topic);
 }
 
 void apus_topic_unsubscribe(apus_topic *topic, apus_connection *connection)
@@ -165,98 +138,10 @@ void apus__topic_unsubscribe_all(apus_connection *connection)
         end_subscription(&connection->subscriptions);
 }
 
-/* Queues the frame for every subscriber of one loop, from the last to the first: one that is too slow may end here, if
- * its own Close was waiting to be read, and the last one, which then takes its place, has been served. */
-static void deliver(apus_branch *branch, apus_buffer *frame, apus_publication *publication, uint64_t except,
-                    uint64_t number)
-{
-    bool is_late = number <= branch->newest;
-    for (size_t i = branch->count; i-- != 0;) {
-        apus_connection *connection = branch->subscriptions[i]->connection;
-        if (connection->id == except || (is_late && branch->subscriptions[i]->since >= number))
-            continue;
-        if (publication == NULL)
-            apus__connection_share(connection, frame, 1);
-        else
-            apus_publication_send(publication, connection);
-    }
-}
-
-static void on_delivery(void *argument)
-{
-    delivery *message = argument;
-    deliver(message->branch, message->frame, message->publication, message->except, message->number);
-    if (message->publication != NULL)
-        apus_publication_release(message->publication);
-    apus_buffer_release(message->frame);
-    apus_topic_release(message->topic);
-    apus_free(message);
-}
-
-static int post(apus_topic *topic, apus_branch *branch, apus_buffer *frame, apus_publication *publication,
-                uint64_t except, uint64_t number)
-{
-    delivery *message = apus_malloc(sizeof *message);
-    if (message == NULL)
-        return APUS_ENOMEM;
-    *message = (delivery){
-        .topic = apus_topic_retain(topic),
-        .branch = branch,
-        .frame = frame == NULL ? NULL : apus_buffer_retain(frame),
-        .publication = publication == NULL ? NULL : apus_publication_retain(publication),
-        .except = except,
-        .number = number,
-    };
-    apus_loop_post(branch->loop, on_delivery, message);
-    return APUS_OK;
-}
-
-/* Sends either a frame or a publication to all loops that have subscribers. */
-static int send_to_all(apus_topic *topic, apus_buffer *frame, apus_publication *publication, uint64_t except)
-{
-    int error = APUS_OK;
-    uint64_t number = __atomic_add_fetch(&topic->published, 1, __ATOMIC_ACQ_REL);
-    for (size_t i = 0; i < topic->branch_count && error == APUS_OK; i++) {
-        apus_branch *branch = &topic->branches[i];
-        if (__atomic_load_n(&branch->count, __ATOMIC_RELAXED) == 0)
-            continue;
-        if (apus_loop_is_current(branch->loop))
-            deliver(branch, frame, publication, except, number);
-        else
-            error = post(topic, branch, frame, publication, except, number);
-    }
-    return error;
-}
-
-int apus_topic_publish(apus_topic *topic, apus_opcode opcode, const uint8_t *data, size_t len, uint64_t except)
-{
-    apus_buffer *frame = apus__frames_new(opcode, false, data, len);
-    if (frame == NULL)
-        return APUS_ENOMEM;
-    /* Whoever subscribes and compresses from now on gets the message as it is, which is right as well. */
-    if (!__atomic_load_n(&topic->is_compressed, __ATOMIC_RELAXED)) {
-        int error = send_to_all(topic, frame, NULL, except);
-        apus_buffer_release(frame);
-        return error;
-    }
-    apus_publication *publication = apus__publication_new(frame, opcode, data, len);
-    apus_buffer_release(frame);
-    if (publication == NULL)
-        return APUS_ENOMEM;
-    int error = send_to_all(topic, NULL, publication, except);
-    apus_publication_release(publication);
-    return error;
-}
-
-int apus_topic_share(apus_topic *topic, apus_publication *publication, uint64_t except)
-{
-    return send_to_all(topic, NULL, publication, except);
-}
-
 size_t apus_topic_subscribers(const apus_topic *topic)
 {
     size_t count = 0;
     for (size_t i = 0; i < topic->branch_count; i++)
-        count += __atomic_load_n(&topic->branches[i].count, __ATOMIC_RELAXED);
+        count += apus__branch_count(&topic->branches[i]);
     return count;
 }

@@ -34,7 +34,7 @@ final class ClientConnection: Sendable {
             var client: OpaquePointer?
             var config = apus_client_config(configuration)
             config.endpoint.tls = tls?.pointer
-            let error = apus_client_open(&client, loop.handle.pointer, &config, lastClientID.pointer, nil)
+            let error = apus_client_open(&client, loop.handle.pointer, &config, nil)
             guard error == 0, let client else { return .failure(WebSocketError(core: error)) }
             return .success(Pointer(pointer: client))
         }
@@ -142,17 +142,6 @@ final class ClientConnection: Sendable {
             client.end(.failure(WebSocketError(failure.pointee, request, client.timeouts)))
         })
 }
-
-/// Numbers the connections of all clients of the process.
-struct LastID: @unchecked Sendable {
-    let pointer: UnsafeMutablePointer<UInt64>
-}
-
-let lastClientID: LastID = {
-    let pointer = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
-    pointer.initialize(to: 0)
-    return LastID(pointer: pointer)
-}()
 
 extension apus_client_config {
     fileprivate init(_ configuration: WebSocketClient.Configuration) {

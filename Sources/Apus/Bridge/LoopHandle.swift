@@ -30,6 +30,29 @@ final class LoopHandle: Sendable {
 
     deinit { apus_loop_free(pointer) }
 
+    /// `apus_loop_set_limits`; before the start.
+    func setLimits(_ configuration: WebSocketServer.Configuration) {
+        var limits = apus_loop_limits(
+            inbox_deliveries: UInt64(configuration.maxPendingDeliveries),
+            inbox_bytes: UInt64(configuration.maxPendingBytes),
+            turn_deliveries: UInt64(configuration.maxDeliveriesPerTurn),
+            turn_bytes: UInt64(configuration.maxDeliveredBytesPerTurn))
+        apus_loop_set_limits(pointer, &limits)
+    }
+
+    /// What waits in the inbox and what has waited for it. `apus_loop_count`
+    private var counts: apus_loop_counts {
+        var counts = apus_loop_counts()
+        apus_loop_count(pointer, &counts)
+        return counts
+    }
+
+    /// The memory of the messages that are on their way to the loop.
+    var pendingBytes: Int { Int(counts.pending_bytes) }
+
+    /// How many publications have waited for the loop.
+    var delayedPublications: Int { Int(counts.delayed) }
+
     /// `apus_loop_start`
     func start(_ eventLoop: EventLoop, name: String) throws(WebSocketError) {
         self.eventLoop = eventLoop

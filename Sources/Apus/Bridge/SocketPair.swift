@@ -21,7 +21,7 @@ final class SocketPair: Sendable {
             var (server, client) = (apus_endpoint_config(server), apus_endpoint_config(client))
             let ends = Ends(loop)
             let error = apus_pair_open(
-                &pointer, loop.handle.pointer, &server, &client, lastClientID.pointer, onOpen,
+                &pointer, loop.handle.pointer, &server, &client, onOpen,
                 Unmanaged.passUnretained(ends).toOpaque())
             guard error == 0, let pointer, let server = ends.server, let client = ends.client else {
                 return .failure(WebSocketError(core: error))

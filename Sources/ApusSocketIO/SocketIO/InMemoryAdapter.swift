@@ -84,11 +84,16 @@ extension InMemoryAdapter {
         let id = Name(socket.id)
         guard let member = state.members[id], member.socket === socket else { return }
         state.members[id]?.webSocket = webSocket
-        if state.everybody.apart.remove(id) != nil { webSocket.subscribeNow(to: state.everybody.topic) }
+        if state.everybody.apart.remove(id) != nil { Self.subscribe(webSocket, to: state.everybody.topic) }
         for name in member.rooms where state.rooms[name]?.apart.remove(id) != nil {
             guard let room = state.rooms[name] else { continue }
-            webSocket.subscribeNow(to: room.topic)
+            Self.subscribe(webSocket, to: room.topic)
         }
+    }
+
+    private static func subscribe(_ webSocket: WebSocket, to topic: Topic) {
+        // Memory is out: the client notices that it is gone, and would not notice what it misses.
+        do { try webSocket.subscribeNow(to: topic) } catch { webSocket.abort() }
     }
 
     /// A client has left; see ``Adapter/remove(_:)``.
@@ -217,38 +222,62 @@ extension InMemoryAdapter {
 extension InMemoryAdapter {
     /// Sends a packet to all of an audience: by a topic where it is for a whole room, or for all.
     public func broadcast(_ packet: BroadcastPacket, to audience: Audience) async throws {
-        try state.withLock { state in
-            var packet = packet.packet
-            if !audience.isVolatile, state.memory != nil {
-                try packet.checkAttachments()
-                state.memory?.record(&packet, to: audience)
-            }
-            let messages = try packet.checked()
-            if publish(messages, to: audience, state) { return }
-            Self.send(messages, to: members(audience, state), isVolatile: audience.isVolatile)
+        let wait = PublishWait()
+        while let full = try state.withLock({ try broadcast(packet.packet, to: audience, wait, &$0) }) {
+            try await wait.waitForRoom(on: full.topic, for: full.publication)
         }
     }
 
+    /// A topic that has no room for a packet yet.
+    private struct Full {
+        let topic: Topic
+        let publication: Publication
+    }
+
+    /// Sends and remembers a packet, unless the topic is full: then it does neither.
+    private func broadcast(
+        _ packet: SocketPacket, to audience: Audience, _ wait: PublishWait, _ state: inout State
+    ) throws -> Full? {
+        var packet = packet
+        if !audience.isVolatile, state.memory != nil { try packet.checkAttachments() }
+        let isRecorded = !audience.isVolatile && state.memory?.record(&packet, to: audience) == true
+        let messages = try packet.checked()
+        switch publish(messages, to: audience, wait, state) {
+        case .published: break
+        case .full(let full):
+            if isRecorded { state.memory?.forgetLast() }
+            return full
+        case nil: Self.send(messages, to: members(audience, state), isVolatile: audience.isVolatile)
+        }
+        return nil
+    }
+
+    private enum Publishing {
+        case published
+        case full(Full)
+    }
+
     /// Publishes on a topic, if the audience is one room, or all, and at most one WebSocket in it is left out.
-    private func publish(_ messages: [Message], to audience: Audience, _ state: borrowing State) -> Bool {
-        guard !audience.isVolatile, let room = room(audience, state) else { return false }
+    private func publish(
+        _ messages: [Message], to audience: Audience, _ wait: PublishWait, _ state: borrowing State
+    ) -> Publishing? {
+        guard !audience.isVolatile, let room = room(audience, state) else { return nil }
         var excepted: WebSocket?
         for name in audience.except {
             // A room full of those who are left out is looked at one by one.
-            guard state.rooms[name] == nil else { return false }
+            guard state.rooms[name] == nil else { return nil }
             guard state.isOwnRoom(name), let webSocket = state.members[name]?.webSocket else { continue }
-            guard excepted == nil else { return false }
+            guard excepted == nil else { return nil }
             excepted = webSocket
         }
-        if case .text(let text)? = messages.first, messages.count == 1 {
-            room.topic.publish(text, except: excepted)
-        } else {
-            Publication(messages).publish(on: room.topic, except: excepted)
+        let publication = Publication(messages)
+        guard publication.tryPublish(on: room.topic, except: excepted, wait: wait) == .published else {
+            return .full(Full(topic: room.topic, publication: publication))
         }
         for id in room.apart where !(audience.except.contains(id) && state.isOwnRoom(id)) {
             state.members[id]?.socket.client.session.post(messages)
         }
-        return true
+        return .published
     }
 
     /// Sends to clients one by one: framed once for those who hear topics, and on their loops, as a topic does it.

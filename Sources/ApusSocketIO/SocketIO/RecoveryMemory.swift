@@ -48,8 +48,11 @@ struct RecoveryMemory: Sendable {
 extension RecoveryMemory {
     /// Remembers an event, and gives it its place as a last argument; one that asks for an acknowledgement cannot be
     /// sent again.
-    mutating func record(_ packet: inout SocketPacket, to audience: Audience, now: Instant = .now) {
-        guard packet.kind == .event, packet.id == nil, case .array(var content)? = packet.data else { return }
+    ///
+    /// - Returns: whether it is remembered.
+    @discardableResult
+    mutating func record(_ packet: inout SocketPacket, to audience: Audience, now: Instant = .now) -> Bool {
+        guard packet.kind == .event, packet.id == nil, case .array(var content)? = packet.data else { return false }
         count += 1
         content.append(.string(String(count, radix: Self.radix)))
         packet.data = .array(content)
@@ -58,6 +61,13 @@ extension RecoveryMemory {
         sentBytes += size
         forgetOldEvents(now)
         forgetOldClients(now)
+        return true
+    }
+
+    /// Forgets the last event that was recorded, which was not sent after all.
+    mutating func forgetLast() {
+        count -= 1
+        if let last = sent.popLast() { sentBytes -= last.size }
     }
 
     private static let radix = 36

@@ -13,20 +13,23 @@ import HTTPTypes
 /// A server that sends every message back, or on to everybody: the README's example, and what one measures with.
 @main
 struct EchoServer: AsyncParsableCommand {
-    enum Mode: String, ExpressibleByArgument, CaseIterable { case echo, broadcast, client }
+    enum Mode: String, ExpressibleByArgument, CaseIterable { case echo, broadcast, client, burst }
     enum SlowConsumer: String, ExpressibleByArgument, CaseIterable { case suspend, drop, close }
     enum CompressionMode: String, ExpressibleByArgument, CaseIterable { case off, shared, dedicated }
 
     @Option(help: "The address to listen on.") var host = "127.0.0.1"
     @Option(help: "The port; 0 for any free one.") var port: Int
     @Option(help: "Event loops, each a thread.") var threads = 1
-    @Option(help: "Messages go back, on to all clients, or back behind one on how the server sees the client.")
+    @Option(
+        help: "Messages go back, on to all clients, or back behind one on how the server sees the client; or see Burst."
+    )
     var mode = Mode.echo
     @Option(help: "The largest message, in bytes.") var maxMessage = 64 << 20
     @Option(help: "What happens to a message for a client that does not read.") var slowConsumer = SlowConsumer.suspend
     @Option(help: "A reverse proxy's address, or range of them, that may tell the client's; repeatable.")
     var trust: [String] = []
     @Flag(help: "Trusted proxies send a header of the PROXY protocol.") var proxyProtocol = false
+    @Option(help: "What may be queued for a client, in bytes.") var maxOutbound = 1 << 20
     @Option(help: "Whether messages are compressed, and with one compressor for all or one for each.")
     var compression = CompressionMode.off
     @Option(help: "From 1, the fastest (ISA-L's), to 9, the smallest (zlib's, as all from 2 on).")
@@ -54,6 +57,7 @@ struct EchoServer: AsyncParsableCommand {
             case .drop: .dropMessage
             case .close: .close
             }
+        configuration.maxOutboundBytes = maxOutbound
         configuration.trustedProxies = trust
         configuration.proxyProtocol = proxyProtocol ? .required : .off
         configuration.compression =
@@ -66,7 +70,7 @@ struct EchoServer: AsyncParsableCommand {
             configuration.tls = TLSConfiguration(certificateFile: tlsCertificate, keyFile: tlsKey)
         }
         let server = try WebSocketServer(configuration: configuration)
-        let everybody = server.topic("everybody")
+        let everybody = try server.topic("everybody")
         let handler: WebSocketServer.Handler =
             switch mode {
             case .echo where borrowed: { try await echoBorrowed($0) }
@@ -76,6 +80,7 @@ struct EchoServer: AsyncParsableCommand {
                     try await socket.send(describe(socket.remoteAddress, socket.request))
                     try await echo(socket)
                 }
+            case .burst: { try await Burst(server: server, topic: everybody).serve($0) }
             case .broadcast: { [borrowed] in try await broadcast($0, to: everybody, borrowed: borrowed) }
             }
         try await server.run(
@@ -116,10 +121,13 @@ func echoBorrowed(_ socket: WebSocket) async throws {
 }
 
 func broadcast(_ socket: WebSocket, to everybody: Topic, borrowed: Bool) async throws {
-    await socket.subscribe(to: everybody)
+    try await socket.subscribe(to: everybody)
     if borrowed {
-        try await socket.receive { everybody.publish($0) }
+        try await socket.receive { message in
+            // Nothing can wait here: a peer that publishes faster than all can be served has to go.
+            if everybody.tryPublish(message) == .full { socket.abort() }
+        }
     } else {
-        for try await message in socket { everybody.publish(message) }
+        for try await message in socket { try await everybody.publish(message) }
     }
 }

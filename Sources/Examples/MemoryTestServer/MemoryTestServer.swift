@@ -48,8 +48,8 @@ final class Places: Sendable {
 
     init(_ server: WebSocketServer) {
         self.server = server
-        topic = server.topic("all")
-        topics = (0..<100).map { server.topic("topic \($0)") }
+        topic = server.makeTopic("all")
+        topics = (0..<100).map { server.makeTopic("topic \($0)") }
     }
 
     func answer(_ request: Request) async throws -> Response {
@@ -72,7 +72,7 @@ final class Places: Sendable {
         case "/publish":
             // One at a time, each in a turn of its own, so that what fits into the queues gets there.
             for _ in 0..<15 {
-                topic.publish([UInt8](repeating: 7, count: 64 << 10))
+                try await topic.publish([UInt8](repeating: 7, count: 64 << 10))
                 await Task.yield()
             }
             return .text("published")
@@ -94,10 +94,10 @@ final class Places: Sendable {
             let message = [UInt8](repeating: 7, count: size)
             while true { try await socket.send(message) }
         case "/topic":
-            await socket.subscribe(to: topic)
+            try await socket.subscribe(to: topic)
             try await echo(socket)
         case "/topics":
-            for topic in topics { await socket.subscribe(to: topic) }
+            for topic in topics { try await socket.subscribe(to: topic) }
             try await echo(socket)
         case "/pings":
             try await withThrowingDiscardingTaskGroup { group in

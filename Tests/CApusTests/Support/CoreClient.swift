@@ -17,7 +17,6 @@ final class CoreClient: @unchecked Sendable {
 
     let loop: CoreLoop
     private let config = UnsafeMutablePointer<apus_client_config>.allocate(capacity: 1)
-    private let lastID = UnsafeMutablePointer<UInt64>.allocate(capacity: 1)
     private let state = Mutex(State())
     private let hasEnded = Blocker()
     private let hasStopped = Blocker()
@@ -42,7 +41,6 @@ final class CoreClient: @unchecked Sendable {
         self.message = message
         self.serverName = serverName
         self.onOpen = onOpen
-        lastID.initialize(to: 0)
         apus_client_config_init(config)
         config.pointee.endpoint.callbacks = Self.callbacks
         config.pointee.opening = Self.openingCallbacks
@@ -52,7 +50,6 @@ final class CoreClient: @unchecked Sendable {
 
     deinit {
         config.deallocate()
-        lastID.deallocate()
     }
 
     /// Opens a connection, with the `nth` allocation on the way failing (0: none), and waits for its end, and the
@@ -63,7 +60,7 @@ final class CoreClient: @unchecked Sendable {
             apus_alloc_fail(nth)
             var client: OpaquePointer?
             let context = Unmanaged.passUnretained(self).toOpaque()
-            let error = apus_client_open(&client, self.loop.pointer, self.config, self.lastID, context)
+            let error = apus_client_open(&client, self.loop.pointer, self.config, context)
             guard error == 0, let client else {
                 self.end(.refused(apus_error(rawValue: error)))
                 self.hasStopped.release()

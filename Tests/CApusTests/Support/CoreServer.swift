@@ -125,7 +125,7 @@ final class CoreServer: @unchecked Sendable {
     }
 
     /// On the loop.
-    fileprivate func stopListener(deadline: UInt32) {
+    func stopListener(deadline: UInt32) {
         guard let listener = state.withLock({ $0.listener }) else { return }
         apus_listener_stop(listener.pointer, deadline) { context, statistics in
             guard let context else { return }

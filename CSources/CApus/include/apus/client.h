@@ -75,10 +75,9 @@ typedef struct apus_destination {
     size_t proxy_field_count;
 } apus_destination;
 
-/* Makes a client on a loop. Numbers its connections by counting `last_id` up, which outlives it, as other clients may,
- * on whatever loop. APUS_OK or APUS_ENOMEM. */
+/* Makes a client on a loop. APUS_OK or APUS_ENOMEM. */
 int apus_client_open(apus_client *_Nullable *_Nonnull out, apus_loop *loop, const apus_client_config *config,
-                     uint64_t *last_id, void *_Nullable context);
+                     void *_Nullable context);
 
 /* Starts to open a WebSocket. `out` is valid until one of the opening's callbacks is called with `context`, or it is
  * cancelled. APUS_OK, APUS_ENOMEM, or what apus_handshake_write_request and apus_handshake_write_connect say of the

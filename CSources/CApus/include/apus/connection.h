@@ -82,7 +82,7 @@ void apus_connection_set_context(apus_connection *connection, void *_Nullable co
 /* The context of the listener that took it, or of the client. */
 void *_Nullable apus_connection_endpoint_context(const apus_connection *connection);
 
-/* A number that no other connection of the server ever has. */
+/* A number that no other connection of the process ever has. */
 uint64_t apus_connection_id(const apus_connection *connection);
 
 /* Its TLS, for as long as it is open; NULL where it speaks none. */

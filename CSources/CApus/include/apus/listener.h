@@ -58,7 +58,6 @@ void apus_listener_config_init(apus_listener_config *config);
 
 /* Counted over all listeners of a server; all zero is the start. Outlives them. */
 typedef struct apus_admission {
-    uint64_t last_id;
     uint32_t connections;
     uint64_t budget_ended;             /* connections ended because memory was short */
     uint32_t slots;                    /* of `largest` that are given out; further loops share them */

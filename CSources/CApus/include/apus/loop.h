@@ -22,17 +22,42 @@ typedef void (*apus_job_cb)(void *_Nullable context, void *job);
 /* A call posted to a loop, on the loop's thread. */
 typedef void (*apus_call_cb)(void *_Nullable argument);
 
+/* How much may be published to a loop before it has caught up. One message of any size always may. */
+typedef struct apus_loop_limits {
+    uint64_t inbox_deliveries; /* by other threads: messages that are on their way, times their subscribers */
+    uint64_t inbox_bytes;      /* and the memory of these messages */
+    uint64_t turn_deliveries;  /* by the loop's own thread, and as many more from the inbox, between two polls */
+    uint64_t turn_bytes;       /* and the bytes of these messages, times their subscribers */
+} apus_loop_limits;
+
+/* Fills in the defaults. */
+void apus_loop_limits_init(apus_loop_limits *limits);
+
 /* A loop whose thread does not run yet; NULL when memory or descriptors are out. */
 apus_loop *_Nullable apus_loop_new(void);
 
 /* Gives jobs to `run`; to be called before apus_loop_start. */
 void apus_loop_set_runner(apus_loop *loop, apus_job_cb run, void *_Nullable context);
 
+/* Sets the limits; to be called before apus_loop_start. */
+void apus_loop_set_limits(apus_loop *loop, const apus_loop_limits *limits);
+
+typedef struct apus_loop_counts {
+    uint64_t refused;            /* publications that it had no room for, once for each attempt */
+    uint64_t delayed;            /* waits that began until it had room */
+    uint64_t pending_deliveries; /* at present, in its inbox */
+    uint64_t pending_bytes;
+} apus_loop_counts;
+
+/* From any thread. */
+void apus_loop_count(const apus_loop *loop, apus_loop_counts *out);
+
 /* Starts the loop's thread; APUS_OK, or a negative errno. `name` shows in debuggers (at most 15 characters). */
 int apus_loop_start(apus_loop *loop, const char *name);
 
 /* Stops the thread once it has run what was posted so far, and frees the loop. Waits for the thread, unless called on
- * it: then the loop goes as soon as the present turn has ended. Listeners and connections must be gone. */
+ * it, or while a name is being resolved, which may take long: then the loop goes as soon as that is done. Listeners and
+ * connections must be gone. */
 void apus_loop_free(apus_loop *loop);
 
 /* The loop whose thread this is, NULL on a thread that is no loop's: for apus_loop_is_current alone. */

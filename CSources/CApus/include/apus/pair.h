@@ -27,12 +27,10 @@ typedef void (*apus_pair_open_cb)(void *_Nullable context, const apus_pair_ends 
                                   apus_text response);
 
 /* Joins two connections, each by its own config, which is copied; TLS and what concerns HTTP is passed over.
- * Compression is on if both have it on. Numbers both by counting `last_id` up, which outlives them, as do the
- * callbacks. Calls `on_open` before it returns. On the loop. APUS_OK, APUS_EINVAL (see apus_compression_config_check)
- * or APUS_ENOMEM. */
+ * Compression is on if both have it on. The callbacks outlive them. Calls `on_open` before it returns. On the loop.
+ * APUS_OK, APUS_EINVAL (see apus_compression_config_check) or APUS_ENOMEM. */
 int apus_pair_open(apus_pair *_Nullable *_Nonnull out, apus_loop *loop, const apus_endpoint_config *server,
-                   const apus_endpoint_config *client, uint64_t *last_id, apus_pair_open_cb on_open,
-                   void *_Nullable context);
+                   const apus_endpoint_config *client, apus_pair_open_cb on_open, void *_Nullable context);
 
 /* Closes with 1001 what is not closing yet. Once both ends are gone, at the latest after their close timeouts, it calls
  * `on_stop`, perhaps before it returns, and the pair is freed. To be called once, on the loop. */
