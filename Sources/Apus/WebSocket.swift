@@ -10,10 +10,11 @@ import HTTPTypes
 /// }
 /// ```
 ///
-/// Messages are pulled: what nobody reads waits, and past
-/// ``WebSocketServer/Configuration/maxInboundBytes`` the peer is held back by TCP. Pings and closes are answered in any
-/// case. Every method may be called from any task; on the connection's own ``eventLoop``, where its handler runs, it
-/// takes effect at once, and from elsewhere in the order of the calls.
+/// Messages are pulled: what nobody reads waits, and past ``WebSocketServer/Configuration/maxInboundBytes`` the peer is
+/// held back by TCP. Pings are answered in any case, and so is a Close: by a server once its handler has answered the
+/// messages before it (``WebSocketServer/Configuration/answersBeforeClosing``). Every method may be called from any
+/// task; on the connection's own ``eventLoop``, where its handler runs, it takes effect at once, and from elsewhere in
+/// the order of the calls.
 public final class WebSocket: Sendable {
     /// The loop that the connection lives on, an executor for tasks that work closely with it.
     public let eventLoop: EventLoop

@@ -87,6 +87,20 @@ struct MemoryTests {
             try expect(client.closeNormally() == 1000)
         },
         Way(
+            name: "a Close whose answer waits",
+            change: {
+                $0.endpoint.answers_first = true
+                $0.endpoint.close_timeout = 100
+            },
+            behaviour: .init(
+                onRequest: { connection, _, _ in if connection.accept() != 0 { connection.abort() } },
+                onEnd: { connection in while connection.next() != nil {} })
+        ) { client in
+            try client.open()
+            try client.send(.text("one"), .close(1000, "a reason"))
+            try expect(client.readClose(answers: false) == 1000)
+        },
+        Way(
             name: "more than the socket takes",
             change: { $0.endpoint.outbound_limit = 200_000 },
             behaviour: .init(onMessage: { connection, _, _ in
