@@ -125,6 +125,31 @@ struct WebSocketPartsTests {
         }
     }
 
+    /// Messages that had come whole, or parts.
+    @Test(arguments: [true, false])
+    func `what nobody had taken when the connection went can still be taken in parts`(hasBegun: Bool) async throws {
+        let server = try makeServer()
+        let texts = Box<String>()
+        let codes = Box<WebSocketError.Code?>()
+        try await withServer(server) { socket in
+            var parts = socket.parts.makeAsyncIterator()
+            if hasBegun, let part = try await parts.next() { texts.put(String(decoding: part.bytes, as: UTF8.self)) }
+            try await until { server.statistics.connectionsNow == 0 }
+            codes.put(
+                await errorCode {
+                    while let part = try await parts.next() { texts.put(String(decoding: part.bytes, as: UTF8.self)) }
+                })
+        } body: { _, port in
+            try await onThread {
+                let client = try Client.webSocket(port: port)
+                try client.send(.text("one"), .text("two"), .text("three"))
+                client.close()
+            }
+            #expect(await texts.take(3) == ["one", "two", "three"])
+            #expect(await codes.take() == .connectionLost)
+        }
+    }
+
     @Test(arguments: [true, false])
     func `a wait for a part can be cancelled, and what comes later is not lost`(hasBegun: Bool) async throws {
         let server = try makeServer()

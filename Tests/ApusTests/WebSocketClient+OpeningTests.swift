@@ -204,8 +204,8 @@ struct ClientOpeningTests {
             try client.send("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 100\r\n\r\nwait")
             try client.expectEnd()
         } body: { port in
-            // Time enough for the answer to begin, also where the machine is busy.
-            let error = await failure(port: port) { $0.handshakeTimeout = .seconds(3) }
+            // Time enough for the answer to begin, also where the machine is very busy.
+            let error = await failure(port: port) { $0.handshakeTimeout = .seconds(8) }
             #expect(error?.code == .handshakeRefused)
             #expect(error?.response.map { String(decoding: $0.body, as: UTF8.self) } == "wait")
         }
