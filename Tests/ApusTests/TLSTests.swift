@@ -155,6 +155,98 @@ struct TLSTests {
         #expect(statistics.requests == 0)
     }
 
+    /// Of TLS 1.2 only what Mozilla's "intermediate" configuration has: forward secrecy and authenticated encryption.
+    @Test(arguments: [
+        ("ECDHE-RSA-AES128-GCM-SHA256", true), ("ECDHE-RSA-AES256-GCM-SHA384", true),
+        ("ECDHE-RSA-CHACHA20-POLY1305", true), ("AES128-GCM-SHA256", false), ("AES256-GCM-SHA384", false),
+        ("AES128-SHA", false), ("AES256-SHA256", false), ("ECDHE-RSA-AES128-SHA", false),
+        ("ECDHE-RSA-AES256-SHA384", false), ("ECDHE-RSA-AES128-SHA256", false),
+    ])
+    func `a cipher of TLS 1_2 has forward secrecy and authenticated encryption`(cipher: String, isTaken: Bool)
+        async throws
+    {
+        let certificate = try TestCertificate(issuer: authority, key: .rsa2048)
+        let statistics = try await withServer(configuration { $0.tls = tls(certificate) }) { _, port in
+            let wasTaken = try await onThread { [trusting] in
+                var options = trusting
+                options.isOld = true
+                options.ciphers = cipher
+                do {
+                    try Client(port: port, tls: options).open()
+                    return true
+                } catch is Client.HandshakeFailure {
+                    return false
+                }
+            }
+            #expect(wasTaken == isTaken)
+        }
+        #expect(statistics.tlsFailures == (isTaken ? 0 : 1))
+    }
+
+    private struct Seen: Sendable {
+        let code: WebSocketError.Code?
+        let message: String
+    }
+
+    /// How a handler sees its WebSocket end.
+    private func end(
+        _ leave: @escaping @Sendable (Client) throws -> Void
+    ) async throws -> (Seen?, WebSocketServer.Statistics) {
+        let ends = Box<Seen>()
+        let statistics = try await withServer(
+            configuration(),
+            handler: { socket in
+                do {
+                    for try await _ in socket {}
+                    ends.put(Seen(code: nil, message: ""))
+                } catch {
+                    ends.put(Seen(code: error.webSocketCode, message: "\(error)"))
+                    throw error
+                }
+            }
+        ) { _, port in
+            try await onThread { [trusting] in
+                let client = try Client(port: port, tls: trusting)
+                try client.open()
+                try leave(client)
+            }
+        }
+        return (await ends.take(), statistics)
+    }
+
+    /// The client says no more, and keeps TCP's direction open.
+    @Test func `a lone close_notify is the end of the stream, and no truncation`() async throws {
+        let (end, statistics) = try await end { client in
+            client.sendCloseNotify()
+            try client.expectEnd()
+        }
+        #expect(end?.code == .connectionLost)
+        #expect(end?.message.contains("closing handshake") == true)
+        #expect(statistics.tlsTruncations == 0)
+        #expect(statistics.connectionsLost == 1)
+    }
+
+    @Test func `an end without close_notify is told as a truncation`() async throws {
+        let (end, statistics) = try await end { $0.close() }
+        #expect(end?.code == .connectionLost)
+        #expect(end?.message.contains("close_notify") == true)
+        #expect(statistics.tlsTruncations == 1)
+    }
+
+    @Test func `a lone close_notify behind a request is the end of the requests`() async throws {
+        try await withServer(configuration(), http: { _ in .text("answer") }) { _, port in
+            let text = try await onThread { [trusting] in
+                let client = try Client(port: port, tls: trusting)
+                try client.sendRequest()
+                client.sendCloseNotify()
+                let text = try client.readAnswer().text
+                try client.expectEnd()
+                return text
+            }
+            #expect(text == "answer")
+        }
+    }
+
     @Test func `a stream that ends without close_notify was cut`() async throws {
         let errors = Box<WebSocketError.Code>()
         let statistics = try await withServer(

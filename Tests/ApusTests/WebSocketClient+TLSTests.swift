@@ -164,6 +164,8 @@ struct ClientTLSTests {
 
     @Test(arguments: [
         Bad(testDescription: "another name", words: "another host", names: "DNS:elsewhere.example,IP:127.0.0.1"),
+        Bad(testDescription: "a common name alone", words: "another host", names: "IP:127.0.0.1"),
+        Bad(testDescription: "a common name beside mail", words: "another host", names: "email:a@localhost"),
         Bad(testDescription: "another address", words: "another host", names: "IP:127.0.0.2", host: "127.0.0.1"),
         Bad(testDescription: "a name, not the address", words: "another host", host: "127.0.0.1"),
         Bad(testDescription: "expired", words: "valid no more, or not yet", days: -10 ... -1),
@@ -251,6 +253,7 @@ struct ClientTLSTests {
                     }
                 }
                 #expect(error?.code == .connectionLost)
+                #expect(error?.message.contains("close_notify") == true, "\(error?.message ?? "")")
                 #expect(error.map { WebSocketClient.Reconnection.End.failed($0).isTransient } == true)
             }
         }

@@ -168,11 +168,15 @@ struct TLSTests {
         #expect(pair.client.isOpen)
     }
 
-    @Test(arguments: [("a.example", 1), ("b.example", 2), ("x.b.example", 2), ("other.example", 0)])
+    /// `common.example` is the common name of the last one, which has no names beside it.
+    @Test(arguments: [
+        ("a.example", 1), ("b.example", 2), ("x.b.example", 2), ("other.example", 0), ("common.example", 0),
+    ])
     func `a server shows the certificate for the name that is asked for`(host: String, index: Int) throws {
         let all = [
             certificate, try TestCertificate("a", names: "DNS:a.example", issuer: authority),
             try TestCertificate("b", names: "DNS:b.example,DNS:*.b.example", issuer: authority),
+            try TestCertificate("common.example", names: "IP:127.0.0.9", issuer: authority),
         ]
         let servers = try TLSContext(APUS_ROLE_SERVER, all.map { ($0.pem, $0.keyPEM) })
         let pair = try TLSPair(TLSContext(APUS_ROLE_CLIENT, verification: APUS_TLS_VERIFY_NONE), servers, host: host)

@@ -15,6 +15,9 @@ extension Client {
         /// No newer version than 1.2.
         public var isOld = false
 
+        /// What to offer of TLS 1.2, as OpenSSL writes it.
+        public var ciphers: String?
+
         /// TLS that trusts one root.
         public init(root: TestCertificate?) { self.root = root }
     }
@@ -44,6 +47,7 @@ extension Client {
             SSL_CTX_use_PrivateKey(context, own.key)
         }
         if options.isOld { SSL_CTX_ctrl(context, SSL_CTRL_SET_MAX_PROTO_VERSION, Int(TLS1_2_VERSION), nil) }
+        if let ciphers = options.ciphers { SSL_CTX_set_cipher_list(context, ciphers) }
         let protocols = options.protocols.flatMap { [UInt8($0.utf8.count)] + Array($0.utf8) }
         if !protocols.isEmpty { SSL_CTX_set_alpn_protos(context, protocols, CUnsignedInt(protocols.count)) }
         guard let tls = SSL_new(context) else { throw HandshakeFailure(words: "out of memory") }
@@ -63,6 +67,9 @@ extension Client {
         guard count <= 0 else { return Int(count) }
         return SSL_get_error(tls, count) == SSL_ERROR_ZERO_RETURN ? 0 : -1
     }
+
+    /// Says that nothing more will come (close_notify), without ending TCP's direction.
+    public func sendCloseNotify() { if let tls { SSL_shutdown(tls) } }
 
     /// Whether the other end has said that nothing more will come.
     public var hasSecureEnd: Bool { tls.map { SSL_get_shutdown($0) & SSL_RECEIVED_SHUTDOWN != 0 } ?? false }
