@@ -71,6 +71,12 @@ struct HandshakeTests {
         #expect(try check(upgrade(line: "\(method) /chat HTTP/1.1")) == APUS_EMETHOD)
     }
 
+    /// RFC 9110 §7.8.
+    @Test func `a request in HTTP/1.0 asks for no upgrade`() throws {
+        #expect(try !ParsedHead(upgrade(line: "GET /chat HTTP/1.0")).ask(apus_handshake_is_asked))
+        #expect(try ParsedHead(upgrade(line: "GET /chat HTTP/1.1")).ask(apus_handshake_is_asked))
+    }
+
     @Test func `HTTP/1.0 is refused`() throws {
         #expect(try check(upgrade(line: "GET /chat HTTP/1.0")) == APUS_EHTTPVERSION)
     }

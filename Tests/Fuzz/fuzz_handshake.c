@@ -148,6 +148,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (apus_head_parse(&head, copy, len) == APUS_OK) {
         decision decision = decide(&head);
         require(decision.is_asked || decision.check != APUS_OK, "only a request that asks can pass");
+        require(!decision.is_asked || head.minor_version == 1, "HTTP/1.0 asks for no upgrade");
         check_subprotocols(&head, decision.subprotocol);
         check_origin(&head, decision.is_same_origin);
         check_capitals(&head, decision);

@@ -20,9 +20,10 @@
 
 _Static_assert(APUS_ACCEPT_SIZE == APUS_BASE64_SIZE(APUS_SHA1_SIZE), "the accept value is a digest in base64");
 
+/* RFC 9110 §7.8: a server ignores Upgrade in an HTTP/1.0 request. */
 bool apus_handshake_is_asked(const apus_head *head)
 {
-    return apus_head_has_token(head, "upgrade", "websocket");
+    return head->minor_version >= 1 && apus_head_has_token(head, "upgrade", "websocket");
 }
 
 /* The value of the field of that name where there is exactly one, else an empty text. */
