@@ -94,13 +94,30 @@ static uint64_t ticks(const apus_loop *loop)
     return uv_now(&loop->uv) / APUS_WHEEL_TICK;
 }
 
-static void on_tick(uv_timer_t *tick)
+/* Timers judge peers, so they fire after the sockets have been read: behind the poll that follows the tick. After a
+ * pause (a stopped process, a long turn) what a peer has sent meanwhile is seen before it is found to be late. */
+static void on_polled(uv_check_t *polled)
 {
-    apus_loop *loop = tick->data;
+    apus_loop *loop = polled->data;
+    uv_check_stop(polled);
+    uv_idle_stop(&loop->hurry);
     apus__wheel_advance(&loop->wheel, ticks(loop));
     apus_alloc_age(KEPT_TICKS);
     if (loop->wheel.armed == 0 && apus_alloc_kept() == 0)
-        uv_timer_stop(tick);
+        uv_timer_stop(&loop->tick);
+}
+
+/* An idle handle that is active makes the next poll return at once; that is all it is for. */
+static void on_hurry(uv_idle_t *hurry)
+{
+    (void)hurry;
+}
+
+static void on_tick(uv_timer_t *tick)
+{
+    apus_loop *loop = tick->data;
+    uv_check_start(&loop->polled, on_polled);
+    uv_idle_start(&loop->hurry, on_hurry);
 }
 
 bool apus__loop_is_ticking(const apus_loop *loop)
@@ -121,7 +138,9 @@ static void start_clock(apus_loop *loop)
 void apus__loop_arm(apus_loop *loop, apus_timer *timer, uint64_t delay)
 {
     start_clock(loop);
-    apus__wheel_arm(&loop->wheel, timer, delay);
+    /* The wheel may be behind the clock: it is moved only after a poll. */
+    uint64_t behind = ticks(loop) - loop->wheel.now;
+    apus__wheel_arm(&loop->wheel, timer, delay + behind * APUS_WHEEL_TICK);
 }
 
 void apus__loop_disarm(apus_loop *loop, apus_timer *timer)
@@ -178,9 +197,12 @@ static int open_handles(apus_loop *loop)
     uv_prepare_init(&loop->uv, &loop->turn);
     uv_prepare_start(&loop->turn, on_turn);
     uv_timer_init(&loop->uv, &loop->tick);
+    uv_check_init(&loop->uv, &loop->polled);
+    uv_idle_init(&loop->uv, &loop->hurry);
     loop->wake.data = loop;
     loop->turn.data = loop;
     loop->tick.data = loop;
+    loop->polled.data = loop;
     return 0;
 }
 
@@ -272,6 +294,8 @@ static void close_handles(void *argument)
     apus_loop *loop = argument;
     uv_close((uv_handle_t *)&loop->turn, NULL);
     uv_close((uv_handle_t *)&loop->tick, NULL);
+    uv_close((uv_handle_t *)&loop->polled, NULL);
+    uv_close((uv_handle_t *)&loop->hurry, NULL);
     uv_close((uv_handle_t *)&loop->wake, NULL);
 }
 

@@ -51,6 +51,8 @@ struct apus_loop {
     uv_prepare_t turn;
     uv_async_t wake;
     uv_timer_t tick;
+    uv_check_t polled; /* active from a tick to the end of the poll behind it */
+    uv_idle_t hurry;   /* likewise */
     apus_wheel wheel;
     apus_random *random; /* NULL until the loop has a client */
     apus_loop_limits limits;
