@@ -109,8 +109,9 @@ public struct CORS: Hashable, Sendable {
         switch allowedOrigins {
         case .any: return "*"
         case .only(let origins):
-            guard let origin = request.headerFields[.origin], origins.contains(origin) else { return nil }
-            return origin
+            // Bytes are compared: a look-up in the set would normalise what a client has written.
+            guard let origin = request.headerFields[.origin] else { return nil }
+            return origins.first { $0.utf8.elementsEqual(origin.utf8) }
         }
     }
 

@@ -11,6 +11,8 @@ package enum FileSystem {
     struct Entry {
         let name: String
         let isDirectory: Bool
+        /// When it was last changed, in seconds since 1970.
+        let lastModified: Int
     }
 
     /// The files and directories in a directory, by name; hidden ones are left out.
@@ -27,7 +29,10 @@ package enum FileSystem {
             guard !name.hasPrefix(".") else { continue }
             var status = stat()
             guard stat("\(directory)/\(name)", &status) == 0 else { throw unreadable("\(directory)/\(name)") }
-            entries.append(Entry(name: name, isDirectory: status.st_mode & S_IFMT == S_IFDIR))
+            entries.append(
+                Entry(
+                    name: name, isDirectory: status.st_mode & S_IFMT == S_IFDIR,
+                    lastModified: Int(status.st_mtim.tv_sec)))
         }
         return entries.sorted { $0.name < $1.name }
     }

@@ -26,10 +26,20 @@ package enum Gzip {
 
     /// Whether a client takes it (RFC 9110 §12.5.3); a weight of zero is a no.
     package static func isAccepted(by request: HTTPRequest) -> Bool {
-        request.headerFields[values: .acceptEncoding].joined(separator: ",").split(separator: ",").contains { element in
-            let parts = element.lowercased().filter { $0 != " " && $0 != "\t" }.split(separator: ";")
-            guard let coding = parts.first, coding == "gzip" || coding == "*" else { return false }
-            return !parts.dropFirst().contains { $0.hasPrefix("q=0") && !$0.dropFirst(2).contains { $0 > "0" } }
+        request.headerFields[values: .acceptEncoding].contains { value in
+            Substring(value).utf8.listElements().contains { element in
+                let parts = element.listElements(separator: UInt8(ascii: ";"))
+                guard let coding = parts.first, coding.isSameIgnoringCase(as: "gzip") || coding.isSame(as: "*") else {
+                    return false
+                }
+                return !parts.dropFirst().contains(where: isZeroWeight)
+            }
         }
+    }
+
+    /// Whether a parameter is a weight of zero: `q=0`, or `q=0.000`.
+    private static func isZeroWeight(_ parameter: Substring.UTF8View) -> Bool {
+        guard parameter.count > 2, parameter.prefix(2).isSameIgnoringCase(as: "q=") else { return false }
+        return parameter.dropFirst(2).allSatisfy { $0 == UInt8(ascii: "0") || $0 == UInt8(ascii: ".") }
     }
 }

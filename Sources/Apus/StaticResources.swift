@@ -1,12 +1,23 @@
 import HTTPTypes
 
-/// Files held in memory and served over HTTP: with content type, ETag and 304, for GET and HEAD; compressed where that
-/// was asked for and the client takes gzip.
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Files held in memory and served over HTTP: with content type, `ETag`, `Last-Modified` and conditional requests, for
+/// GET and HEAD; compressed where that was asked for and the client takes gzip.
+///
+/// All clients are sent the same memory, each as fast as it takes it, so many slow readers of a large file cost little.
 ///
 /// They are read once; a file that changes on disk is served as it was. Only what was there can be asked for, so no
 /// path can lead out of the directory.
 public struct StaticResources: Sendable {
-    private var resources: [String: Resource] = [:]
+    /// By path, as bytes: hashing a `String` that a client has written would normalise it, in quadratic time.
+    private var resources: [[UInt8]: Resource] = [:]
     /// Further fields of every response, such as `Content-Security-Policy`.
     public var headerFields: HTTPFields
 
@@ -15,6 +26,7 @@ public struct StaticResources: Sendable {
         let compressed: [UInt8]?
         let contentType: String
         let entityTag: String
+        let lastModified: Int?
     }
 
     /// No files yet.
@@ -41,8 +53,10 @@ public struct StaticResources: Sendable {
                 try add(directory: place, at: "\(path)\(entry.name)/", index: index)
             } else {
                 let contents = try FileSystem.contents(of: place)
-                add(contents, at: path + entry.name)
-                if entry.name == index { add(contents, at: path, contentType: ContentType.ofFile(named: index)) }
+                add(contents, at: path + entry.name, lastModified: entry.lastModified)
+                guard entry.name == index else { continue }
+                let contentType = ContentType.ofFile(named: index)
+                add(contents, at: path, contentType: contentType, lastModified: entry.lastModified)
             }
         }
     }
@@ -53,22 +67,25 @@ public struct StaticResources: Sendable {
     ///   - path: what follows the authority in its URL, such as `/logo.svg`; percent-encoded or not.
     ///   - contentType: by the path's extension where it is `nil`.
     ///   - isCompressed: whether clients that take gzip get it so; it is compressed here, once.
+    ///   - lastModified: when it was last changed, in seconds since 1970; `nil` where that is not known.
     public mutating func add(
-        _ contents: [UInt8], at path: String, contentType: String? = nil, isCompressed: Bool = false
+        _ contents: [UInt8], at path: String, contentType: String? = nil, isCompressed: Bool = false,
+        lastModified: Int? = nil
     ) {
-        resources[path] = Resource(
+        resources[Array(path.utf8)] = Resource(
             contents: contents,
             compressed: isCompressed ? Gzip.compress(contents) : nil,
             contentType: contentType ?? ContentType.ofFile(named: path),
-            entityTag: EntityTag.strong(for: contents)
+            entityTag: EntityTag.strong(for: contents),
+            lastModified: lastModified
         )
     }
 
     /// What is at a path as it is written in a request, which percent-encodes what may not stand in a URL.
-    private func resource(at path: Substring) -> Resource? {
-        if let resource = resources[String(path)] { return resource }
-        guard path.utf8.contains(UInt8(ascii: "%")), let bytes = path.percentDecoded else { return nil }
-        return resources[String(decoding: bytes, as: UTF8.self)]
+    private func resource(at path: Substring.UTF8View) -> Resource? {
+        if let resource = resources[Array(path)] { return resource }
+        guard path.contains(UInt8(ascii: "%")), let bytes = Substring(path).percentDecoded else { return nil }
+        return resources[bytes]
     }
 
     /// The response to a request; else as ``response(to:)-(HTTPRequest)``.
@@ -76,12 +93,13 @@ public struct StaticResources: Sendable {
 
     /// The response to a request, or `nil` where there is no such resource.
     ///
-    /// 405 for methods other than GET and HEAD; 304 where `If-None-Match` names the resource as it is (RFC 9110
-    /// §13.1.2).
+    /// 405 for methods other than GET and HEAD. Conditions are evaluated in the order of RFC 9110 §13.2.2: `If-Match`
+    /// and `If-Unmodified-Since` make 412, `If-None-Match` and `If-Modified-Since` 304. `Range` is ignored, as it may be
+    /// (§14.2).
     public func response(to request: HTTPRequest) -> Response? {
-        guard let path = request.path?.prefix(while: { $0 != "?" }), let resource = resource(at: path) else {
-            return nil
-        }
+        guard let path = request.path?.utf8.prefix(while: { $0 != UInt8(ascii: "?") }),
+            let resource = resource(at: path)
+        else { return nil }
         guard request.method == .get || request.method == .head else {
             return Response(status: .methodNotAllowed, headerFields: [.allow: "GET, HEAD"])
         }
@@ -91,9 +109,14 @@ public struct StaticResources: Sendable {
         let entityTag = compressed == nil ? resource.entityTag : "\(resource.entityTag.dropLast())-gzip\""
         fields[.eTag] = entityTag
         if resource.compressed != nil { fields[.vary] = "Accept-Encoding" }
+        if let lastModified = resource.lastModified { fields[.lastModified] = HTTPDate.text(of: lastModified) }
         fields[.cacheControl] = "no-cache"  // may be kept, but has to be asked for
-        if request.headerFields[.ifNoneMatch].map({ EntityTag.list($0, matches: entityTag) }) == true {
-            return Response(status: .notModified, headerFields: fields)
+        let condition = Precondition.evaluate(
+            request.headerFields, entityTag: entityTag, lastModified: resource.lastModified, now: time(nil))
+        switch condition {
+        case .pass: break
+        case .notModified: return Response(status: .notModified, headerFields: fields)
+        case .failed: return Response(status: .preconditionFailed, headerFields: fields)
         }
         fields[.contentType] = resource.contentType
         fields[.xContentTypeOptions] = "nosniff"

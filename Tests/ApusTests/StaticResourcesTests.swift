@@ -125,6 +125,42 @@ struct StaticResourcesTests {
         #expect(other != tag)
     }
 
+    @Test func `conditions are evaluated over HTTP`() async throws {
+        let folder = try Self.makeFolder()
+        defer { folder.remove() }
+        let resources = try StaticResources(directory: folder.path)
+        try await withServer(http: { resources.response(to: $0) ?? .notFound }) { _, port in
+            let answers = try await onThread {
+                let client = try Client(port: port)
+                try client.sendRequest("GET", "/style.css")
+                let first = try client.readAnswer()
+                let tag = first["ETag"] ?? "", date = first["Last-Modified"] ?? ""
+                let conditions = [
+                    "If-Match: \(tag)", "If-Match: \"x\"", "If-Match: W/\(tag)", "If-Match: *",
+                    "If-Unmodified-Since: \(date)", "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
+                    "If-Modified-Since: \(date)", "If-Modified-Since: Sun, 06 Nov 1994 08:49:37 GMT",
+                    "Range: bytes=0-1",
+                ]
+                return [first]
+                    + (try conditions.map { condition in
+                        try client.sendRequest("GET", "/style.css", condition)
+                        return try client.readAnswer()
+                    })
+            }
+            #expect(answers.map(\.status) == [200, 200, 412, 412, 200, 200, 412, 304, 200, 200])
+            #expect(answers[0]["Last-Modified"]?.hasSuffix(" GMT") == true)
+            #expect(answers[2]["ETag"] == answers[0]["ETag"])
+            #expect(answers[2].body.isEmpty)
+        }
+    }
+
+    @Test func `a method that is not allowed is told before any condition`() throws {
+        let response = try #require(try Self.response("/style.css", .put, [.ifMatch: "\"x\""]))
+        #expect(response.status == .methodNotAllowed)
+        let lower = try #require(try Self.response("/style.css", HTTPRequest.Method("head") ?? .head))
+        #expect(lower.status == .methodNotAllowed)
+    }
+
     @Test func `further fields go with every response but a refusal`() throws {
         let resources = try Self.makeResources(
             index: "style.css", headerFields: [.contentSecurityPolicy: "default-src 'self'"])
