@@ -13,11 +13,26 @@ final class HTTPConnection: Sendable {
     /// Of the request that is being answered; all that this object keeps of it, as it lives as long as the connection.
     @exclusivity(unchecked) private(set) nonisolated(unsafe) var exchange: HTTPExchange?
 
+    /// Cancels the application's closure that works on the present request.
+    @exclusivity(unchecked) private nonisolated(unsafe) var cancelWork: (@Sendable () -> Void)?
+    /// The content of a large response, which is copied only as fast as the client takes it, and how much of it has
+    /// been.
+    @exclusivity(unchecked) private nonisolated(unsafe) var unsent: (content: [UInt8], count: Int) = ([], 0)
+
+    /// Content is copied to the client's queue in pieces of so many bytes, and never two at a time; so this much memory
+    /// is all that a client takes that reads slowly, however large the response is.
+    private static let pieceSize = 64 << 10
+    /// Pieces that a client which reads fast is sent before other connections come first.
+    private static let piecesPerTurn = 16
+
     /// A request whose head has come.
     struct Arrival {
         let head: RequestHead
         let isUpgrade: Bool
     }
+
+    /// Whether the client has gone, or the connection was ended for another reason.
+    var isOver: Bool { hasEnded }
 
     init(_ handle: ConnectionHandle, of shard: ServerShard) {
         self.handle = handle
@@ -66,15 +81,59 @@ final class HTTPConnection: Sendable {
         exchange?.close()
         exchange = nil
         guard let handle, !hasEnded else { return }
-        let error = handle.respond(response)
+        let error = response.body.count > Self.pieceSize ? beginToSend(response, handle) : handle.respond(response)
         guard error != 0 else { return }
         logger.error("a response cannot be sent", metadata: ["reason": "\(WebSocketError(core: error))"])
         if handle.respond(.internalServerError) != 0 { handle.abort() }
     }
 
+    private func beginToSend(_ response: Response, _ handle: ConnectionHandle) -> CInt {
+        let error = handle.begin(response, contentLength: response.body.count)
+        if error == 0 {
+            unsent = (response.body, 0)
+            handle.pull()
+        }
+        return error
+    }
+
+    /// Nothing of the response is queued: more of it goes out. On the loop.
+    func pulled() {
+        guard let handle else { return }
+        var (content, count) = unsent
+        unsent = ([], 0)
+        for _ in 0..<Self.piecesPerTurn where handle.outboundBytes == 0 && count < content.count {
+            let end = min(count + Self.pieceSize, content.count)
+            let outcome = content.withUnsafeBufferPointer { bytes in
+                handle.writeAttempt(UnsafeBufferPointer(rebasing: bytes[count..<end]))
+            }
+            guard case .sent = outcome else { return handle.abort() }
+            count = end
+        }
+        if count < content.count {
+            unsent = (content, count)
+        } else {
+            _ = handle.endResponse()  // it is whole
+        }
+    }
+
+    /// Runs the application's work on the present request as a task that is cancelled when the client goes.
+    func run<T: Sendable>(_ work: @escaping @Sendable @concurrent () async throws -> T) async throws -> T {
+        let task = Task(executorPreference: loop) { try await work() }
+        if hasEnded { task.cancel() }
+        cancelWork = { task.cancel() }
+        defer { cancelWork = nil }
+        return try await withTaskCancellationHandler {
+            try await task.value
+        } onCancel: {
+            task.cancel()
+        }
+    }
+
     /// Answers with a response whose content is written now; returns when that is done.
     func respond(_ response: Response, streaming stream: Response.Stream, to request: Request, logger: Logger) async {
         guard let exchange, let handle, !hasEnded else { return }
+        // The writer may read the request's content. After a refusal clients send none.
+        if response.status.code < 400 { handle.allowContent() }
         let error = handle.begin(response, contentLength: stream.contentLength)
         guard error == 0 else {
             logger.error("a response cannot be sent", metadata: ["reason": "\(WebSocketError(core: error))"])
@@ -83,7 +142,7 @@ final class HTTPConnection: Sendable {
         }
         do {
             if request.method != .head, response.status.hasContent {
-                try await stream.write(ResponseWriter(exchange: exchange))
+                try await run { try await stream.write(ResponseWriter(exchange: exchange)) }
             }
             endResponse(of: exchange, logger: logger)
         } catch {
@@ -105,8 +164,8 @@ final class HTTPConnection: Sendable {
     func accept(
         _ head: RequestHead, subprotocol: String?, headerFields: HTTPFields, logger: Logger
     ) -> WebSocket? {
-        guard let handle else { return nil }
-        if let subprotocol, !head.request.offeredSubprotocols.contains(subprotocol) {
+        guard let handle, !hasEnded else { return nil }
+        if let subprotocol, !head.request.offersSubprotocol(subprotocol) {
             logger.error("the client did not offer this subprotocol", metadata: ["subprotocol": "\(subprotocol)"])
             respond(.internalServerError, logger: logger)
             return nil
@@ -131,6 +190,8 @@ final class HTTPConnection: Sendable {
 extension HTTPConnection: ConnectionOwner {
     func ended(_ ending: Ending) {
         hasEnded = true
+        unsent = ([], 0)
+        cancelWork?()
         exchange?.clientLeft()
         exchange?.close(ending.error ?? .closed)
         waiter?.resume(returning: nil)

@@ -88,13 +88,11 @@ extension HTTPExchange {
         } else if let delivery = unread {
             unread = nil
             new.continuation.resume(returning: delivery)
-        } else if new.wait.isCancelled {
-            new.continuation.resume(returning: .failed(.cancelledReading))
-        } else if let handle {
+        } else if let handle, !new.wait.isCancelled {
             reader = new
             demand(of: handle)
         } else {
-            new.continuation.resume(returning: .failed(.exchangeOver))
+            new.continuation.resume(returning: .failed(handle == nil ? .exchangeOver : .cancelledReading))
         }
     }
 
@@ -140,8 +138,13 @@ extension HTTPExchange {
 extension HTTPExchange {
     func write(_ bytes: [UInt8]) async throws(WebSocketError) {
         while true {
-            guard !Task.isCancelled else { throw .cancelledWriting }
-            switch await loop.run({ self.handle?.writeAttempt(bytes) }) ?? .failed(.exchangeOver) {
+            let isCancelled = Task.isCancelled
+            // A client that goes also cancels the task; that it has gone is the better thing to say.
+            let outcome = await loop.run { () -> WebSocket.Attempt.Outcome in
+                guard let handle = self.handle else { return .failed(.exchangeOver) }
+                return isCancelled ? .failed(.cancelledWriting) : handle.writeAttempt(bytes)
+            }
+            switch outcome {
             case .sent, .dropped: return
             case .full: await waitForDrain()
             case .failed(let error): throw error

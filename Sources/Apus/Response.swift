@@ -9,7 +9,8 @@ public struct Response: Sendable {
     public var status: HTTPResponse.Status
     /// The header fields.
     public var headerFields: HTTPFields
-    /// The content; empty where it is streamed.
+    /// The content; empty where it is streamed. Content of more than 64 KiB is copied only as fast as the client takes
+    /// it, so responses that share one array share its memory, however many clients read them slowly.
     public var body: [UInt8]
     let stream: Stream?
 

@@ -12,11 +12,16 @@ final class ServerShard: Sendable {
     @exclusivity(unchecked) private nonisolated(unsafe) var acceptor: UnsafeContinuation<HTTPConnection?, Never>?
 
     @exclusivity(unchecked) private nonisolated(unsafe) var budgetLog = RateLimitedCount()
+    private let refusals: RefusalLog
 
-    init(loop: EventLoop, logger: Logger) {
+    init(loop: EventLoop, logger: Logger, refusals: RefusalLog) {
         self.loop = loop
         self.logger = logger
+        self.refusals = refusals
     }
+
+    /// A client was turned away.
+    func refused(_ refusal: Refusal) { refusals.tell(of: refusal) }
 
     var currentListener: Listener { listener.withLock { $0 } }
 

@@ -78,6 +78,10 @@ extension WebSocketServer {
         /// Until more of a request's content comes that a handler waits for, then 408; and until a client takes more
         /// of a streamed response, then its connection is dropped. 30 s.
         public var bodyTimeout = Duration.seconds(30)
+        /// The minimum rate, in bytes per second, at which a client sends content that a handler waits for. A client
+        /// that falls behind it by more than ``bodyTimeout`` gets 408. The time in which the handler does not wait does
+        /// not count. 0 is no minimum. Default: 240.
+        public var minBodyRate = 240
         /// The addresses of reverse proxies whose word on a client's address, scheme and host is taken: each as
         /// `address` or `address/prefix`, such as `127.0.0.0/8` or `2001:db8::/32`. None.
         public var trustedProxies: [String] = []
@@ -130,8 +134,24 @@ extension WebSocketServer {
         public var maxDeliveredBytesPerTurn = 16 << 20
         /// Which pages may open a WebSocket; those of the same origin.
         public var originPolicy = OriginPolicy.same
-        /// Until a request head has come, from the connection's start or the last response; then 408. 10 s.
+        /// How long to wait for a complete request head: from the connection's start, or from the first byte of a
+        /// later request. On expiry the server answers 408. Default: 10 seconds.
         public var handshakeTimeout = Duration.seconds(10)
+        /// How long a connection may stay idle between a response and the next request; then it is closed. It must be
+        /// longer than a load balancer in front keeps idle connections (often 60 seconds), or the balancer sends
+        /// requests on connections that are just being closed, and answers 502. Default: 75 seconds.
+        public var keepAliveTimeout = Duration.seconds(75)
+        /// How long the `upgrade` closure may take to decide on an opening handshake. On expiry the closure is cancelled
+        /// and the client gets 504. Default: 10 seconds.
+        public var upgradeTimeout = Duration.seconds(10)
+        /// Is called for each client that is turned away (refused origins, malformed requests, failed TLS and others),
+        /// on an event loop: it must not block, and it may be called often under attack. Default: `nil`.
+        ///
+        /// Independently of it, each cause is logged at most once a second, at the level `notice`.
+        public var onRefused: (@Sendable (Refusal) -> Void)?
+        /// How often to look at a client that has ended its sending direction, or sends more than is read, while its
+        /// request is being answered: it may have gone.
+        var departureInterval = Duration.seconds(1)
         /// Silence after which a Ping is sent; `nil` for never. 30 s. A peer that takes a large message is not
         /// silent.
         public var pingInterval: Duration? = .seconds(30)
@@ -191,7 +211,9 @@ extension WebSocketServer {
                         + "4999, and at most 123 bytes")
             }
             try checkProxies()
-            try validateConnections(andTimeouts: [bodyTimeout, stopDeadline])
+            try check(minBodyRate, in: 0...1 << 30, "minBodyRate")
+            try validateConnections(
+                andTimeouts: [bodyTimeout, keepAliveTimeout, upgradeTimeout, departureInterval, stopDeadline])
         }
 
         private func checkProxies() throws(WebSocketError) {

@@ -35,7 +35,7 @@ extension WebSocketServer {
     @inline(never)
     private func answer(_ arrival: HTTPConnection.Arrival, of connection: HTTPConnection, _ handlers: Handlers) async {
         let request = connection.makeRequest(arrival)
-        let response = await response(to: request, handlers)
+        let response = await response(to: request, of: connection, handlers)
         if let stream = response.stream {
             await connection.respond(response, streaming: stream, to: request, logger: logger)
         } else {
@@ -43,10 +43,13 @@ extension WebSocketServer {
         }
     }
 
-    private func response(to request: Request, _ handlers: Handlers) async -> Response {
+    private func response(
+        to request: Request, of connection: HTTPConnection, _ handlers: Handlers
+    ) async -> Response {
         do {
-            return try await handlers.http(request)
+            return try await connection.run { try await handlers.http(request) }
         } catch {
+            if connection.isOver { return .internalServerError }  // nobody is left to read it
             if let response = request.response(to: error) { return response }
             logger.error("the HTTP handler threw", metadata: ["path": "\(request.path ?? "")", "error": "\(error)"])
             return .internalServerError
@@ -55,10 +58,10 @@ extension WebSocketServer {
 
     @inline(never)
     private func decide(
-        on arrival: HTTPConnection.Arrival, by upgrade: Handlers.Upgrade, _ usual: @escaping Handler,
+        on arrival: HTTPConnection.Arrival, by upgrade: @escaping Handlers.Upgrade, _ usual: @escaping Handler,
         _ connection: HTTPConnection
     ) async -> Opened? {
-        switch await upgradeResponse(to: connection.makeRequest(arrival), by: upgrade) {
+        switch await upgradeResponse(to: connection.makeRequest(arrival), of: connection, by: upgrade) {
         case .reject(let response):
             if response.stream != nil {
                 logger.error("an opening handshake is rejected with content at hand, not with a stream")
@@ -74,10 +77,13 @@ extension WebSocketServer {
         }
     }
 
-    private func upgradeResponse(to request: Request, by upgrade: Handlers.Upgrade) async -> UpgradeResponse {
+    private func upgradeResponse(
+        to request: Request, of connection: HTTPConnection, by upgrade: @escaping Handlers.Upgrade
+    ) async -> UpgradeResponse {
         do {
-            return try await upgrade(request)
+            return try await connection.run { try await upgrade(request) }
         } catch {
+            if connection.isOver { return .reject(.internalServerError) }  // nobody is left to read it
             logger.error("the upgrade closure threw", metadata: ["path": "\(request.path ?? "")", "error": "\(error)"])
             return .reject(.internalServerError)
         }

@@ -40,12 +40,14 @@ extension WebSocketServer {
     ///    connections that are left are dropped; handlers that run on then are cancelled and waited for.
     ///
     /// All closures run on event loops, and so must not block. An error that `upgrade` or `http` throws is logged and
-    /// answered with 500.
+    /// answered with 500. When a client disconnects, the task that runs `upgrade`, `http` or a response's stream for it
+    /// is cancelled. A client that has only ended its sending direction is not taken for one that has gone; one that has
+    /// closed its socket is told from it after one to two seconds.
     ///
     /// - Parameters:
     ///   - onListening: called once connections are accepted, with the address and the real port.
     ///   - upgrade: decides on an opening handshake that is valid and of an allowed origin; without it all of them are
-    ///     accepted.
+    ///     accepted. It may take ``Configuration/upgradeTimeout``.
     ///   - http: answers a request that asks for no upgrade; see ``Request`` and ``Response``. 404 by default.
     ///   - handler: has the connection for as long as it runs.
     /// - Throws: ``WebSocketError``: `addressInUse`, `cannotListen`, `outOfResources`, or `invalidConfiguration` for a
@@ -95,7 +97,8 @@ extension WebSocketServer {
     }
 
     private func serveOnce(_ handlers: Handlers) async throws {
-        let shards = loops.map { ServerShard(loop: $0, logger: logger) }
+        let refusals = RefusalLog(logger: logger, hook: configuration.onRefused)
+        let shards = loops.map { ServerShard(loop: $0, logger: logger, refusals: refusals) }
         listeners.withLock { $0 = shards }
         let address = try await listen(shards)
         logger.info("listening", metadata: ["address": "\(address)"])

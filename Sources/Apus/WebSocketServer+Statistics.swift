@@ -20,6 +20,10 @@ extension WebSocketServer {
         public internal(set) var contentErrors = 0
         /// Requests whose content, or that of their responses, took too long: ``Configuration/bodyTimeout``.
         public internal(set) var contentTimeouts = 0
+        /// Requests whose content came slower than ``Configuration/minBodyRate``.
+        public internal(set) var contentRateErrors = 0
+        /// Requests whose client left before they were answered.
+        public internal(set) var requestsAbandoned = 0
         /// Connections dropped for want of a PROXY header from a trusted address: ``Configuration/proxyProtocol``.
         public internal(set) var proxyErrors = 0
         /// Opening handshakes completed.
@@ -28,6 +32,10 @@ extension WebSocketServer {
         public internal(set) var handshakesRefused = 0
         /// Connections whose request head took too long: ``Configuration/handshakeTimeout``.
         public internal(set) var handshakeTimeouts = 0
+        /// Connections ended because no further request came: ``Configuration/keepAliveTimeout``.
+        public internal(set) var keepAliveTimeouts = 0
+        /// Opening handshakes answered with 504: ``Configuration/upgradeTimeout``.
+        public internal(set) var upgradeTimeouts = 0
         /// Opening handshakes from a page of another origin: ``Configuration/originPolicy``.
         public internal(set) var originsRefused = 0
         /// Whole messages from peers.
@@ -111,8 +119,9 @@ extension WebSocketServer {
 
         private static let counters: [WritableKeyPath<Self, Int> & Sendable] = [
             \.connectionsAccepted, \.connectionsNow, \.connectionsRefused, \.acceptFailures, \.requests,
-            \.requestsRefused, \.contentSizeErrors, \.contentErrors, \.contentTimeouts, \.proxyErrors,
-            \.handshakesAccepted, \.handshakesRefused, \.handshakeTimeouts, \.originsRefused,
+            \.requestsRefused, \.contentSizeErrors, \.contentErrors, \.contentTimeouts, \.contentRateErrors,
+            \.requestsAbandoned, \.proxyErrors, \.handshakesAccepted, \.handshakesRefused, \.handshakeTimeouts,
+            \.keepAliveTimeouts, \.upgradeTimeouts, \.originsRefused,
             \.messagesReceived, \.messagesSent, \.bytesReceived, \.bytesSent, \.messagesInflated,
             \.bytesBeforeInflating, \.bytesInflated, \.messagesDeflated, \.bytesBeforeDeflating, \.bytesDeflated,
             \.protocolErrors, \.utf8Errors, \.sizeErrors, \.fragmentErrors, \.inflateErrors, \.memoryErrors,

@@ -220,6 +220,29 @@ struct RequestBodyTests {
         #expect(answer["Connection"] == "close")
     }
 
+    @Test func `a client that expects 100 gets it before a response that is written while its content is read`()
+        async throws
+    {
+        try await withServer(http: { request in
+            Response(status: .ok, contentLength: 5) { writer in
+                for try await piece in request.body { try await writer.write(piece) }
+            }
+        }) { _, port in
+            let (lines, text, next) = try await onThread {
+                let client = try Client(port: port)
+                try client.sendRequest("POST", "/", "Content-Length: 5", "Expect: 100-continue")
+                let interim = try client.read(through: Array("\r\n\r\n".utf8))
+                try client.send("hello")
+                let text = try client.readAnswer().text
+                try client.sendRequest("POST", "/", "Content-Length: 5")
+                try client.send("again")
+                return (String(decoding: interim, as: UTF8.self), text, try client.readAnswer().text)
+            }
+            #expect(lines == "HTTP/1.1 100 Continue\r\n\r\n")
+            #expect([text, next] == ["hello", "again"])
+        }
+    }
+
     @Test func `a client that expects 100 and does not wait for it gets none`() async throws {
         let (answer, _) = try await Self.onServer { client in
             try client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nExpect: 100-Continue\r\n\r\nhello")

@@ -146,6 +146,12 @@ struct ReconnectingTests {
         #expect(end.isTransient == isTransient)
     }
 
+    @Test(arguments: [400, 401, 403, 404, 407, 408, 409, 424, 425, 426, 429, 499, 500, 501, 502, 503, 504, 599])
+    func `of the statuses that refuse a handshake 408, 425, 429 and 5xx may pass`(status: Int) {
+        let error = WebSocketError(.handshakeRefused, "", response: Response(status: .init(code: status)))
+        #expect(Reconnection.End.failed(error).isTransient == ([408, 425, 429].contains(status) || status >= 500))
+    }
+
     @Test func `settings that cannot work are refused`() async {
         for change: @Sendable (inout Reconnection) -> Void in [
             { $0.multiplier = 0.5 }, { $0.multiplier = .infinity }, { $0.jitter = 1.1 }, { $0.jitter = .nan },

@@ -18,6 +18,9 @@ struct WebSocketServerConfigurationTests {
         #expect(configuration.slowConsumerPolicy == .suspendSender)
         #expect(configuration.originPolicy == .same)
         #expect(configuration.handshakeTimeout == .seconds(10))
+        #expect(configuration.keepAliveTimeout == .seconds(75))
+        #expect(configuration.upgradeTimeout == .seconds(10))
+        #expect(configuration.minBodyRate == 240)
         #expect(configuration.pingInterval == .seconds(30))
         #expect(configuration.maxMissedPings == 2)
         #expect(configuration.closeTimeout == .seconds(5))
@@ -51,6 +54,9 @@ struct WebSocketServerConfigurationTests {
         Mistake("maxFragments must be from 1 to 4294967295, not 0") { $0.maxFragments = 0 },
         Mistake("maxInboundBytes must be from 1 to 9223372036854775807, not 0") { $0.maxInboundBytes = 0 },
         Mistake("maxOutboundBytes must be from 1 to 9223372036854775807, not -1") { $0.maxOutboundBytes = -1 },
+        Mistake("minBodyRate must be from 0 to 1073741824, not -1") { $0.minBodyRate = -1 },
+        Mistake("each timeout, in milliseconds, must be from 1 to 4294967295, not 0") { $0.keepAliveTimeout = .zero },
+        Mistake("each timeout, in milliseconds, must be from 1 to 4294967295, not 0") { $0.upgradeTimeout = .zero },
         Mistake("maxMissedPings must be from 0 to 100, not 101") { $0.maxMissedPings = 101 },
         Mistake("each timeout, in milliseconds, must be from 1 to 4294967295, not 0") { $0.handshakeTimeout = .zero },
         Mistake("each timeout, in milliseconds, must be from 1 to 4294967295, not -1000") {

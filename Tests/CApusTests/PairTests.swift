@@ -7,6 +7,7 @@ import Testing
 struct PairTests {
     private static let callbacks = apus_connection_callbacks(
         on_request: { _, _, _ in }, on_body: { _, _, _ in }, on_body_end: { _, _ in }, on_peer_end: { _ in },
+        on_pull: { _ in }, on_refused: nil,
         on_message: { _, _ in }, on_drain: { _ in }, on_pong: { _, _, _ in }, on_stop: nil, on_end: { _, _ in },
         on_free: { _ in })
 

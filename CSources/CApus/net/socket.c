@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -197,6 +198,16 @@ int apus_socket_peer_ip(int fd, apus_ip *out)
         return APUS_EINVAL;
     *out = apus_ip_from_v4((const uint8_t *)&((const struct sockaddr_in *)&storage)->sin_addr);
     return APUS_OK;
+}
+
+apus_peer_state apus_socket_look(int fd)
+{
+    struct pollfd poll_fd = {.fd = fd, .events = POLLRDHUP};
+    if (poll(&poll_fd, 1, 0) <= 0)
+        return APUS_PEER_OPEN;
+    if ((poll_fd.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0)
+        return APUS_PEER_GONE;
+    return (poll_fd.revents & POLLRDHUP) != 0 ? APUS_PEER_ENDED : APUS_PEER_OPEN;
 }
 
 void apus_socket_close(int fd)

@@ -2,6 +2,7 @@
 #include "server/connection.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "apus/alloc.h"
 #include "apus/close.h"
@@ -193,7 +194,7 @@ static void on_timer(apus_timer *timer)
         end_in_time(connection);
         return;
     case PHASE_REQUEST: /* the application may take its time, but not the peer */
-        apus__content_time_out(connection);
+        apus__exchange_time_out(connection);
         return;
     case PHASE_GONE:
         return;
@@ -240,6 +241,12 @@ static void on_end(apus_stream *stream, int error)
         apus__content_lose(connection);
         return;
     }
+    if (error == 0 && apus__exchange_may_still_read(connection)) {
+        connection->request->has_ended = true;
+        apus__connection_finish(connection);
+        apus__stream_set_reading(stream, false);
+        return;
+    }
     /* The same holds for one that has sent its Close, while the answer to that waits for other answers. */
     if (error == 0 && connection->peer_close != NULL) {
         apus__stream_set_reading(stream, false);
@@ -251,6 +258,8 @@ static void on_end(apus_stream *stream, int error)
     }
     bool is_truncated = error == 0 && connection->phase == PHASE_OPEN && apus__stream_is_truncated(stream);
     count_loss(connection);
+    if (connection->phase == PHASE_REQUEST)
+        APUS_COUNT(connection->endpoint->statistics.requests_abandoned, 1);
     if (is_truncated)
         APUS_COUNT(connection->endpoint->statistics.tls_truncations, 1);
     apus__connection_drop(connection, is_truncated ? APUS_ETRUNCATED : APUS_ELOST);
@@ -264,6 +273,8 @@ static void on_fail(apus_stream *stream, int error)
         return;
     }
     count_loss(connection);
+    const char *words = stream->secure == NULL ? "" : apus_tls_words(stream->secure->tls);
+    apus__refusal_tell(connection, error, (apus_text){words, strlen(words)});
     apus__backlog_drop(connection);
     apus__connection_finish(connection);
     apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = error});
@@ -282,8 +293,8 @@ static void on_sent(apus_stream *stream)
     apus__keepalive_sent(connection);
     if (connection->backlog != NULL)
         move_backlog(connection);
-    if (connection->phase == PHASE_HEAD && connection->request->bytes.len != 0)
-        apus__request_resume(connection);
+    if (APUS_UNLIKELY(connection->phase != PHASE_OPEN) && !apus__exchange_sent(connection))
+        return;
     /* A peer that takes a large message has no time to be silent. */
     if (stream->outbound.bytes != 0) {
         connection->is_active = true;

@@ -130,11 +130,11 @@ void apus__connection_stop(apus_connection *connection);
 /* Bytes of HTTP; while an answer is awaited they are kept (request.c). */
 void apus__request_receive(apus_connection *connection, uint8_t *data, size_t len);
 
-/* No head came for so long (request.c). */
+/* No head came for so long (exchange.c). */
 void apus__request_time_out(apus_connection *connection);
 
 /* A refusal of our own: status and words from the table of errors; then the connection ends
- * (response.c). */
+ * (refusal.c). */
 void apus__request_refuse(apus_connection *connection, int error);
 
 void apus__request_free(apus_request *request);

@@ -34,7 +34,7 @@ int apus__content_begin(apus_connection *connection, const apus_head *head)
     return APUS_EBODYSIZE;
 }
 
-static void fail(apus_connection *connection, int error)
+void apus__content_fail(apus_connection *connection, int error)
 {
     apus_statistics *statistics = &connection->endpoint->statistics;
     connection->request->content.error = error;
@@ -56,7 +56,7 @@ static size_t read_chunks(apus_connection *connection, uint8_t *data, size_t len
         apus_text piece;
         ptrdiff_t taken = apus_chunked_read(&content->chunked, data + used, len - used, &piece);
         if (taken < 0 || piece.len > content->left) {
-            fail(connection, taken < 0 ? (int)taken : APUS_EBODYSIZE);
+            apus__content_fail(connection, taken < 0 ? (int)taken : APUS_EBODYSIZE);
             return len;
         }
         if (piece.len != 0)
@@ -89,26 +89,9 @@ static bool is_over(const apus_content *content)
     return content->is_whole || content->error != APUS_OK;
 }
 
-void apus__content_set_timeout(apus_connection *connection)
+void apus__content_tell_end(apus_connection *connection)
 {
-    connection->request->outbound_mark = connection->stream.outbound.bytes;
-    apus__connection_set_timeout(connection, connection->endpoint->config->body_timeout);
-}
-
-/* No content is awaited any more; perhaps room for an answer's is. */
-static void end_demand(apus_connection *connection)
-{
-    connection->request->content.is_demanded = false;
-    if (connection->wants_drain)
-        apus__content_set_timeout(connection);
-    else
-        apus__connection_set_timeout(connection, 0);
-}
-
-/* One demand gets one answer: content, or its end. */
-static void tell_end(apus_connection *connection)
-{
-    end_demand(connection);
+    apus__exchange_end_wait(connection, 0);
     connection->endpoint->config->callbacks.on_body_end(connection, connection->request->content.error);
 }
 
@@ -118,19 +101,20 @@ size_t apus__content_deliver(apus_connection *connection, uint8_t *data, size_t 
     size_t content_len;
     size_t used = read_content(connection, data, len, &content_len);
     if (content_len != 0) {
-        end_demand(connection);
+        apus__exchange_end_wait(connection, content_len);
         connection->endpoint->config->callbacks.on_body(connection, data, content_len);
     } else if (is_over(content)) {
-        tell_end(connection);
+        apus__content_tell_end(connection);
     }
     return used;
 }
 
-/* The client waits to hear that it may send (RFC 9110 §10.1.1), unless it has an answer already. */
-static int allow_content(apus_connection *connection)
+int apus_connection_allow_content(apus_connection *connection)
 {
     static const char interim[] = "HTTP/1.1 100 Continue\r\n\r\n";
     apus_request *request = connection->request;
+    if (connection->phase != PHASE_REQUEST)
+        return APUS_EINVAL;
     if (!request->content.awaits_continue || request->framing != APUS_FRAMING_NONE)
         return APUS_OK;
     request->content.awaits_continue = false;
@@ -144,17 +128,18 @@ int apus_connection_demand_body(apus_connection *connection)
     if (connection->phase != PHASE_REQUEST || connection->request->content.is_demanded)
         return APUS_EINVAL;
     apus_request *request = connection->request;
-    int error = allow_content(connection);
+    int error = apus_connection_allow_content(connection);
     if (error != APUS_OK)
         return error;
     request->content.is_demanded = true;
     if (request->bytes.len == 0 && request->has_ended && !is_over(&request->content))
-        fail(connection, APUS_ELOST);
+        apus__content_fail(connection, APUS_ELOST);
     if (is_over(&request->content)) {
-        tell_end(connection);
+        apus__content_tell_end(connection);
         return APUS_OK;
     }
-    apus__content_set_timeout(connection);
+    if (!apus__exchange_begin_wait(connection))
+        return APUS_OK;
     apus__stream_set_reading(&connection->stream, !request->has_ended);
     if (!request->is_processing && request->bytes.len != 0)
         apus__request_process_kept(connection);
@@ -166,28 +151,13 @@ void apus__content_lose(apus_connection *connection)
     apus_request *request = connection->request;
     request->has_ended = true;
     if (request->content.is_demanded && !is_over(&request->content)) {
-        fail(connection, APUS_ELOST);
-        tell_end(connection);
+        apus__content_fail(connection, APUS_ELOST);
+        apus__content_tell_end(connection);
     }
     if (connection->phase == PHASE_REQUEST)
         connection->endpoint->config->callbacks.on_peer_end(connection);
-}
-
-void apus__content_time_out(apus_connection *connection)
-{
-    apus_request *request = connection->request;
-    bool is_sending = connection->wants_drain && connection->stream.outbound.bytes != 0;
-    if (is_sending && connection->stream.outbound.bytes >= request->outbound_mark) {
-        APUS_COUNT(connection->endpoint->statistics.content_timeouts, 1);
-        apus__connection_drop(connection, APUS_ETIMEDOUT);
-        return;
-    }
-    if (request->content.is_demanded && !connection->is_active) {
-        fail(connection, APUS_EBODYTIME);
-        tell_end(connection);
-    }
-    if (connection->phase == PHASE_REQUEST && (is_sending || request->content.is_demanded))
-        apus__content_set_timeout(connection);
+    if (connection->phase == PHASE_REQUEST)
+        apus__exchange_set_timeout(connection);
 }
 
 bool apus__content_abandon(apus_connection *connection)

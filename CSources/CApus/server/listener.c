@@ -41,6 +41,17 @@ static void release_admission(apus_listener *listener)
     __atomic_fetch_sub(&listener->admission->connections, 1, __ATOMIC_RELAXED);
 }
 
+static void tell_refusal(apus_listener *listener, int fd)
+{
+    const apus_connection_callbacks *callbacks = &listener->endpoint.config->callbacks;
+    if (callbacks->on_refused == NULL)
+        return;
+    apus_refusal refusal = {.error = APUS_ETOOMANY, .detail = {"", 0}};
+    if (apus_socket_peer(fd, &refusal.address) != APUS_OK)
+        refusal.address = (apus_address){0};
+    callbacks->on_refused(listener->endpoint.context, &refusal);
+}
+
 /* Says that there are too many. Best effort: what the socket does not take at once is not worth waiting for. */
 static void refuse(apus_listener *listener, int fd)
 {
@@ -49,6 +60,7 @@ static void refuse(apus_listener *listener, int fd)
                                  "Connection: close\r\n"
                                  "Content-Length: 0\r\n\r\n";
     APUS_COUNT(listener->endpoint.statistics.connections_refused, 1);
+    tell_refusal(listener, fd);
     ssize_t sent = send(fd, answer, sizeof answer - 1, MSG_NOSIGNAL);
     (void)sent;
     shutdown(fd, SHUT_WR);

@@ -75,13 +75,24 @@ static void take_request(apus_connection *connection, const apus_head *head, con
     /* An HTTP/1.0 client would need to be told that we keep the connection; it is as well served by a close. */
     request->keep_alive = head->keep_alive && head->minor_version == 1 && !connection->endpoint->is_stopping;
     request->framing = APUS_FRAMING_NONE;
+    request->is_idle = false;
+    request->is_pulling = false;
+    request->has_probed = false;
     connection->phase = PHASE_REQUEST;
-    apus__connection_set_timeout(connection, 0);
+    apus__connection_set_timeout(connection, request->is_upgrade ? connection->endpoint->config->upgrade_timeout : 0);
     if (request->peer != NULL)
         request->peer->forwarded = forwarded;
     connection->endpoint->config->callbacks.on_request(connection, head, request->is_upgrade);
     if (request->peer != NULL)
         request->peer->forwarded = NULL;
+}
+
+/* Refuses a request; a foreign page's origin says most about it. */
+static void refuse(apus_connection *connection, int error, const apus_head *head)
+{
+    const apus_field *origin = error == APUS_EORIGIN ? apus_head_find(head, "origin") : NULL;
+    apus__refusal_tell(connection, error, origin == NULL ? (apus_text){"", 0} : origin->value);
+    apus__request_refuse(connection, error);
 }
 
 /* Reads a whole head and gives the request to the application, or refuses it. */
@@ -95,25 +106,37 @@ static void handle_head(apus_connection *connection, const uint8_t *data, size_t
     if (error != APUS_OK) {
         APUS_COUNT(statistics->requests_refused, 1);
     } else {
-        connection->request->is_head = head.method.len == 4 && apus_text_equals(head.method, "head");
+        connection->request->is_head = head.method.len == 4 && memcmp(head.method.data, "HEAD", 4) == 0;
         error = check_request(connection, &head, &forwarded);
     }
     if (error != APUS_OK)
-        apus__request_refuse(connection, error);
+        refuse(connection, error, &head);
     else
         take_request(connection, &head, &forwarded);
+}
+
+/* RFC 9112 §2.2: an empty line before a request line is ignored; one, so that nobody is kept busy with them. */
+static bool may_skip_line(const apus_request *request, const uint8_t *data, size_t len)
+{
+    return request->scanner.scanned == 0 && !request->has_skipped && data[0] == '\r' && (len == 1 || data[1] == '\n');
 }
 
 /* Finds the end of a head, and handles it. Returns how many bytes were used up, 0 where more are needed. */
 static size_t process_head(apus_connection *connection, const uint8_t *data, size_t len)
 {
     apus_request *request = connection->request;
+    if (may_skip_line(request, data, len)) {
+        request->has_skipped = len > 1;
+        return request->has_skipped ? 2 : 0;
+    }
     ptrdiff_t size = apus_head_scan(&request->scanner, data, len, &connection->endpoint->config->head);
     if (size == 0)
         return 0;
     request->scanner = (apus_head_scanner){0};
+    request->has_skipped = false;
     if (size < 0) {
         APUS_COUNT(connection->endpoint->statistics.requests_refused, 1);
+        apus__refusal_tell(connection, (int)size, (apus_text){"", 0});
         apus__request_refuse(connection, (int)size);
         return len;
     }
@@ -184,9 +207,17 @@ void apus__request_process_kept(apus_connection *connection)
         apus__content_lose(connection);
 }
 
-void apus__request_resume(apus_connection *connection)
+void apus__request_sent(apus_connection *connection)
 {
-    if (connection->request->is_processing || is_choked(connection))
+    apus_request *request = connection->request;
+    bool is_all_sent = connection->stream.outbound.bytes == 0;
+    if (connection->phase == PHASE_REQUEST)
+        apus__response_pull(connection);
+    else if (request->is_idle && is_all_sent)
+        apus__exchange_await_request(connection);
+    /* Further requests may have been held up by what was queued. */
+    bool is_held_up = connection->phase == PHASE_HEAD && request->bytes.len != 0;
+    if (!is_held_up || request->is_processing || is_choked(connection))
         return;
     apus__stream_set_reading(&connection->stream, true);
     apus__request_process_kept(connection);
@@ -206,12 +237,16 @@ static void keep(apus_connection *connection, const uint8_t *data, size_t len)
         apus__connection_drop(connection, APUS_ENOMEM);
         return;
     }
+    if (len != 0 && connection->phase == PHASE_HEAD && connection->request->is_idle)
+        apus__exchange_begin_head(connection);
     /* A client that goes on sending while it awaits an answer is held back by TCP. */
     bool waits = connection->phase == PHASE_REQUEST || (connection->phase == PHASE_HEAD && is_choked(connection));
     if (waits && connection->stream.is_reading &&
         connection->request->bytes.len > connection->endpoint->config->head.size) {
         APUS_COUNT(connection->endpoint->statistics.reads_paused, 1);
         apus__stream_set_reading(&connection->stream, false);
+        if (connection->phase == PHASE_REQUEST)
+            apus__exchange_set_timeout(connection);
     }
 }
 
@@ -238,6 +273,7 @@ static void drop_proxy(apus_connection *connection, int error)
 {
     if (error == APUS_EPROXY)
         APUS_COUNT(connection->endpoint->statistics.proxy_errors, 1);
+    apus__refusal_tell(connection, error, (apus_text){"", 0});
     apus__connection_drop(connection, error);
 }
 
@@ -271,21 +307,6 @@ void apus__request_receive(apus_connection *connection, uint8_t *data, size_t le
         receive_proxy_header(connection, data, len);
     else
         receive(connection, data, len);
-}
-
-void apus__request_time_out(apus_connection *connection)
-{
-    const apus_request *request = connection->request;
-    if (apus__connection_is_taking(connection)) {
-        apus__connection_set_timeout(connection, connection->endpoint->config->handshake_timeout);
-        return;
-    }
-    APUS_COUNT(connection->endpoint->statistics.handshake_timeouts, 1);
-    bool awaits_header = request->peer != NULL && request->peer->awaits_header;
-    if (request->bytes.len != 0 && request->content.is_whole && !awaits_header)
-        apus__request_refuse(connection, APUS_ETIMEDOUT);
-    else
-        apus__connection_finish(connection);
 }
 
 /* The field that accepts permessage-deflate, where it was offered in a way that suits. */
@@ -337,7 +358,8 @@ void apus__request_end(apus_connection *connection)
     }
     connection->phase = PHASE_HEAD;
     request->is_head = false;
-    apus__connection_set_timeout(connection, connection->endpoint->config->handshake_timeout);
+    request->is_pulling = false;
+    apus__exchange_await_request(connection);
     apus__stream_set_reading(&connection->stream, true);
     if (!request->is_processing && request->bytes.len != 0)
         apus__request_process_kept(connection);

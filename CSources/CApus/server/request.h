@@ -14,6 +14,8 @@
 /* The content of the request that is being answered. All zero is one that is malformed; see apus__content_begin. */
 typedef struct apus_content {
     uint64_t left;        /* bytes that are to come, or, in chunks, that may come */
+    uint64_t debt;        /* what it is behind the minimum rate, in bytes times 1000 */
+    uint64_t demanded_at; /* the loop's time, in ms */
     apus_chunked chunked; /* how far it is read, in chunks */
     int error;            /* what broke it */
     bool is_chunked;
@@ -46,7 +48,7 @@ typedef struct apus_request {
     apus_head_scanner scanner;
     apus_content content;
     uint64_t answer_left; /* bytes of the answer's Content-Length that are not written yet */
-    size_t outbound_mark; /* bytes queued when the timer was armed */
+    uint64_t unsent_mark; /* bytes of the answer that had not left when the timer was armed */
     apus_peer *peer;      /* NULL where no proxy is trusted */
     uint8_t framing;      /* of the answer: apus_framing */
     uint8_t minor_version;
@@ -55,6 +57,10 @@ typedef struct apus_request {
     bool keep_alive;
     bool is_placed;     /* `peer` was looked for */
     bool has_ended;     /* the peer has sent its last byte */
+    bool is_idle;       /* an answer is given, and no byte of another request has come */
+    bool has_skipped;   /* an empty line before the request line */
+    bool has_probed;    /* an interim response was sent to see whether the client is still there */
+    bool is_pulling;    /* the answer's content is asked for as it leaves */
     bool is_deflate;    /* permessage-deflate was offered, and `deflate` will be accepted */
     bool is_processing; /* `bytes` or the read buffer are being read above us on the stack */
     apus_deflate_parameters deflate;
@@ -64,11 +70,14 @@ typedef struct apus_request {
 /* Goes on with the bytes that were kept (request.c). */
 void apus__request_process_kept(apus_connection *connection);
 
-/* A part of what was answered has left: goes on with the next requests, where they were held up by that (request.c). */
-void apus__request_resume(apus_connection *connection);
+/* A part of what was queued has left; perhaps all of it (request.c). */
+void apus__request_sent(apus_connection *connection);
 
 /* The answer is on its way: awaits the next request, or ends the connection (request.c). */
 void apus__request_end(apus_connection *connection);
+
+/* Asks for more of an answer's content where nothing of it is queued (response.c). */
+void apus__response_pull(apus_connection *connection);
 
 /* The connection is about to end in the middle of an answer: its end must not pass for the content's (response.c). */
 void apus__response_break(apus_connection *connection);
@@ -89,11 +98,39 @@ bool apus__content_abandon(apus_connection *connection);
 /* The peer has sent its last byte. */
 void apus__content_lose(apus_connection *connection);
 
-/* Neither content nor room for an answer's came for so long. */
-void apus__content_time_out(apus_connection *connection);
+/* What broke the content: noted and counted. */
+void apus__content_fail(apus_connection *connection, int error);
 
-/* Arms the timer for whatever is waited for. */
-void apus__content_set_timeout(apus_connection *connection);
+/* The answer to a demand where no content is left. */
+void apus__content_tell_end(apus_connection *connection);
+
+/* Arms the timer for whatever a request under way waits for (exchange.c). */
+void apus__exchange_set_timeout(apus_connection *connection);
+
+/* What a request under way waits for did not come (exchange.c). */
+void apus__exchange_time_out(apus_connection *connection);
+
+/* The wait for content begins; false where the client is too slow to be waited for (exchange.c). */
+bool apus__exchange_begin_wait(apus_connection *connection);
+
+/* The wait for content is over: so many bytes of it came (exchange.c). */
+void apus__exchange_end_wait(apus_connection *connection, size_t content_len);
+
+/* Arms the timer for the next request (exchange.c). */
+void apus__exchange_await_request(apus_connection *connection);
+
+/* The first byte of a request after an answer has come (exchange.c). */
+void apus__exchange_begin_head(apus_connection *connection);
+
+/* Whether a client that has sent its last byte may be reading the end of an answer (exchange.c). */
+bool apus__exchange_may_still_read(const apus_connection *connection);
+
+/* Goes on with requests and answers once something has been sent. Returns whether the connection is there still
+ * (exchange.c). */
+bool apus__exchange_sent(apus_connection *connection);
+
+/* Tells the application of a client that is turned away (refusal.c). */
+void apus__refusal_tell(apus_connection *connection, int error, apus_text detail);
 
 /* Looks who is at the other end, once. APUS_OK, APUS_ENOMEM, or APUS_EPROXY where nobody but a proxy may connect. */
 int apus__peer_place(apus_connection *connection);

@@ -1,4 +1,4 @@
-/* Answers: whole, or in pieces as the peer takes them; and refusals of our own. */
+/* Answers: whole, or in pieces as the peer takes them. */
 #include "server/connection.h"
 
 #include <string.h>
@@ -148,6 +148,31 @@ int apus_connection_begin(apus_connection *connection, unsigned status, const ap
     return error;
 }
 
+static bool is_answering(const apus_connection *connection)
+{
+    return connection->phase == PHASE_REQUEST && connection->request->framing != APUS_FRAMING_NONE;
+}
+
+void apus_connection_pull(apus_connection *connection)
+{
+    if (!is_answering(connection))
+        return;
+    connection->request->is_pulling = true;
+    apus__exchange_set_timeout(connection);
+    apus__stream_mark_dirty(&connection->stream);
+}
+
+void apus__response_pull(apus_connection *connection)
+{
+    apus_stream *stream = &connection->stream;
+    if (!connection->request->is_pulling || stream->outbound.bytes != 0 || stream->error != 0)
+        return;
+    connection->endpoint->config->callbacks.on_pull(connection);
+    /* The socket took all that was written; other connections come first, though. */
+    if (connection->phase == PHASE_REQUEST && connection->request->is_pulling && stream->outbound.bytes == 0)
+        apus__stream_mark_dirty(stream);
+}
+
 /* The line before a chunk (RFC 9112 §7.1); returns its length. */
 static size_t write_chunk_line(char out[CHUNK_LINE_SIZE], size_t len)
 {
@@ -170,11 +195,6 @@ static int write_chunk(apus_connection *connection, const uint8_t *data, size_t 
     if (error == APUS_OK)
         error = apus__stream_write(&connection->stream, (const uint8_t *)"\r\n", 2, NULL, 0);
     return error;
-}
-
-static bool is_answering(const apus_connection *connection)
-{
-    return connection->phase == PHASE_REQUEST && connection->request->framing != APUS_FRAMING_NONE;
 }
 
 int apus_connection_write(apus_connection *connection, const uint8_t *data, size_t len)
@@ -219,43 +239,4 @@ int apus_connection_end(apus_connection *connection)
     if (error == APUS_OK)
         apus__request_end(connection);
     return error;
-}
-
-/* The most fields that `hint` sets. */
-#define MOST_HINTS 3
-
-/* Fields that tell a client what would have been right. */
-static size_t hint(int error, apus_field fields[MOST_HINTS])
-{
-    fields[0] = (apus_field){.name = text("content-type", 12), .value = text("text/plain; charset=utf-8", 25)};
-    switch (error) {
-    case APUS_EVERSION: /* RFC 6455 §4.4; RFC 9110 §15.5.22: a 426 names what to upgrade to */
-        fields[1] = (apus_field){.name = text("sec-websocket-version", 21), .value = text("13", 2)};
-        fields[2] = (apus_field){.name = text("upgrade", 7), .value = text("websocket", 9)};
-        return 3;
-    case APUS_EMETHOD: /* RFC 9110 §15.5.6 */
-        fields[1] = (apus_field){.name = text("allow", 5), .value = text("GET", 3)};
-        return 2;
-    default:
-        return 1;
-    }
-}
-
-void apus__request_refuse(apus_connection *connection, int error)
-{
-    apus_request *request = connection->request;
-    apus_field fields[MOST_HINTS];
-    size_t count = hint(error, fields);
-    apus_bytes body = {0};
-    request->keep_alive = false;
-    request->framing = APUS_FRAMING_NONE;
-    connection->phase = PHASE_REQUEST;
-    int failure = apus_bytes_append_text(&body, apus_error_message(error));
-    if (failure == APUS_OK)
-        failure = apus_bytes_append_text(&body, "\n");
-    if (failure == APUS_OK)
-        failure = apus_connection_respond(connection, apus_error_code(error), fields, count, body.data, body.len);
-    apus_bytes_deinit(&body);
-    if (failure != APUS_OK)
-        apus__connection_drop(connection, failure);
 }

@@ -317,7 +317,7 @@ bool apus_connection_want_drain(apus_connection *connection)
         return false;
     connection->wants_drain = true;
     if (is_answering)
-        apus__content_set_timeout(connection);
+        apus__exchange_set_timeout(connection);
     return true;
 }
 

@@ -10,6 +10,8 @@ enum Callbacks {
             on_body: onBody,
             on_body_end: onBodyEnd,
             on_peer_end: onPeerEnd,
+            on_pull: onPull,
+            on_refused: onRefused,
             on_message: onMessage,
             on_drain: onDrain,
             on_pong: onPong,
@@ -47,6 +49,19 @@ enum Callbacks {
 
     private static let onPeerEnd: @convention(c) (OpaquePointer) -> Void = { pointer in
         exchange(of: pointer)?.clientLeft()
+    }
+
+    private static let onPull: @convention(c) (OpaquePointer) -> Void = { pointer in
+        guard let context = apus_connection_context(pointer) else { return }
+        // Only an HTTPConnection answers requests.
+        Unmanaged<HTTPConnection>.fromOpaque(context).takeUnretainedValue().pulled()
+    }
+
+    private static let onRefused: @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<apus_refusal>) -> Void = {
+        context, refusal in
+        guard let context else { return }
+        // Only listeners refuse, and their context is a shard.
+        Unmanaged<ServerShard>.fromOpaque(context).takeUnretainedValue().refused(Refusal(refusal.pointee))
     }
 
     private static let onMessage: @convention(c) (OpaquePointer, UnsafePointer<apus_incoming>) -> Void = {
@@ -136,7 +151,7 @@ extension WebSocketError {
             switch apus_error(rawValue: error) {
             case APUS_ECLOSED: .connectionClosed
             case APUS_ELOST, APUS_ETRUNCATED: .connectionLost
-            case APUS_ETIMEDOUT, APUS_ESILENT: .timedOut
+            case APUS_ETIMEDOUT, APUS_ESILENT, APUS_EUPGRADETIME: .timedOut
             case APUS_ESLOW: .slowConsumer
             case APUS_ENOMEM, APUS_EBUDGET: .outOfResources
             case APUS_EINVAL, APUS_EFIELD: .invalidArgument

@@ -30,9 +30,21 @@ extension ConnectionHandle {
         }
     }
 
+    /// Tells a client that waits for it to send its content; says nothing where none waits. What can go wrong is told
+    /// as the connection's end. `apus_connection_allow_content`
+    func allowContent() { _ = apus_connection_allow_content(pointer) }
+
+    /// Asks to be called whenever more of the answer's content can go out. `apus_connection_pull`
+    func pull() { apus_connection_pull(pointer) }
+
     /// Hands content of the answer to the core. `apus_connection_write`
     func writeAttempt(_ bytes: [UInt8]) -> WebSocket.Attempt.Outcome {
-        let error = apus_connection_write(pointer, bytes, bytes.count)
+        bytes.withUnsafeBufferPointer { writeAttempt($0) }
+    }
+
+    /// Hands content of the answer to the core. `apus_connection_write`
+    func writeAttempt(_ bytes: UnsafeBufferPointer<UInt8>) -> WebSocket.Attempt.Outcome {
+        let error = apus_connection_write(pointer, bytes.baseAddress, bytes.count)
         switch apus_error(rawValue: error) {
         case APUS_OK: return .sent
         case APUS_EFULL: return .full

@@ -10,6 +10,10 @@ extension apus_endpoint_config {
         stop_code = configuration.stopCode.rawValue
         stop_reason_len = UInt8(clamping: configuration.stopReason.utf8.count)
         withUnsafeMutableBytes(of: &stop_reason) { $0.copyBytes(from: configuration.stopReason.utf8.prefix($0.count)) }
+        body_rate = UInt32(configuration.minBodyRate)
+        keep_alive_timeout = UInt32(configuration.keepAliveTimeout.milliseconds)
+        upgrade_timeout = UInt32(configuration.upgradeTimeout.milliseconds)
+        departure_interval = UInt32(configuration.departureInterval.milliseconds)
     }
 
     /// What the connections of a client have in common, but for TLS.

@@ -143,7 +143,7 @@ final class CoreClient: @unchecked Sendable {
     private static let callbacks = apus_connection_callbacks(
         on_request: { _, _, _ in },
         on_body: { _, _, _ in },
-        on_body_end: { _, _ in }, on_peer_end: { _ in },
+        on_body_end: { _, _ in }, on_peer_end: { _ in }, on_pull: { _ in }, on_refused: nil,
         on_message: { connection, message in
             let payload = Array(UnsafeRawBufferPointer(start: message.pointee.data, count: message.pointee.len))
             from(apus_connection_endpoint_context(connection))?.state.withLock { $0.echoed = payload }

@@ -39,6 +39,7 @@ final class CoreServer: @unchecked Sendable {
         var onBody: @Sendable (Connection) -> Void = { $0.demandBody() }
         var onBodyEnd: @Sendable (Connection, apus_error) -> Void = { _, _ in }
         var onPeerEnd: @Sendable (Connection) -> Void = { _ in }
+        var onPull: @Sendable (Connection) -> Void = { _ in }
         var onDrain: @Sendable (Connection) -> Void = { _ in }
         var onPong: @Sendable (Connection) -> Void = { _ in }
         var onEnd: @Sendable (Connection) -> Void = { _ in }
@@ -205,6 +206,8 @@ final class CoreServer: @unchecked Sendable {
             server(pointer)?.behaviour.onBodyEnd(Connection(pointer: pointer), apus_error(rawValue: error))
         },
         on_peer_end: { pointer in server(pointer)?.behaviour.onPeerEnd(Connection(pointer: pointer)) },
+        on_pull: { pointer in server(pointer)?.behaviour.onPull(Connection(pointer: pointer)) },
+        on_refused: nil,
         on_message: { pointer, message in
             if let server = server(pointer), server.behaviour.onJob != nil {
                 apus_connection_leave(pointer, message)
@@ -324,3 +327,11 @@ private nonisolated(unsafe) let emptyText: UnsafePointer<CChar> = {
     let empty: StaticString = ""
     return UnsafeRawPointer(empty.utf8Start).assumingMemoryBound(to: CChar.self)
 }()
+
+extension Connection {
+    /// A number that a test keeps with the connection.
+    var written: Int {
+        get { apus_connection_context(pointer).map { Int(bitPattern: $0) } ?? 0 }
+        nonmutating set { apus_connection_set_context(pointer, UnsafeMutableRawPointer(bitPattern: newValue)) }
+    }
+}

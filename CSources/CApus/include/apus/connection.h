@@ -39,6 +39,13 @@ typedef struct apus_ending {
     int error; /* APUS_OK after a closing handshake, else what went wrong */
 } apus_ending;
 
+/* A client that was turned away. */
+typedef struct apus_refusal {
+    int error;            /* what it did wrong, or what was exhausted */
+    apus_text detail;     /* more about it, perhaps the client's own words; during the call */
+    apus_address address; /* the client's; all zero where it is not known */
+} apus_refusal;
+
 typedef struct apus_connection_callbacks {
     /* A request has come: answer it, now or later, with accept (only `is_upgrade`), or respond. `head` is valid during
      * the call. */
@@ -52,6 +59,10 @@ typedef struct apus_connection_callbacks {
     /* The client has sent all it ever will while its request waits for the answer. It may still read one; but one that
      * has given up looks the same. */
     void (*on_peer_end)(apus_connection *connection);
+    /* Nothing of an answer is queued any more, so more of it may be written; after apus_connection_pull, each time. */
+    void (*on_pull)(apus_connection *connection);
+    /* A client was turned away; for servers. Many may come at once, so this must be cheap. */
+    void (*_Nullable on_refused)(void *_Nullable endpoint_context, const apus_refusal *refusal);
     /* A message that was demanded. */
     void (*on_message)(apus_connection *connection, const apus_incoming *message);
     /* A part of the outbound queue has left, and at most half of its limit is left; after apus_connection_want_drain,
@@ -101,6 +112,11 @@ const apus_forwarded *_Nullable apus_connection_forwarded(const apus_connection 
  * APUS_OK, APUS_EINVAL (no request waits, or content is demanded already), or APUS_ENOMEM. */
 int apus_connection_demand_body(apus_connection *connection);
 
+/* Tells a client that holds its content back (RFC 9110 §10.1.1) to send it, unless the answer has begun: for an
+ * application that will read while it writes, since behind the answer's head there can be no 100 (Continue).
+ * APUS_OK, APUS_EINVAL (no request waits), or APUS_ENOMEM. */
+int apus_connection_allow_content(apus_connection *connection);
+
 /* Completes the opening handshake (RFC 6455 §4.2.2) with the subprotocol, unless it is empty, and further fields.
  * APUS_OK, APUS_EFIELD (nothing is sent; answer otherwise), APUS_EINVAL (no upgrade is waiting), or APUS_ENOMEM. */
 int apus_connection_accept(apus_connection *connection, apus_text subprotocol, const apus_field *_Nullable fields,
@@ -125,6 +141,11 @@ int apus_connection_begin(apus_connection *connection, unsigned status, const ap
  * APUS_OK, APUS_ECLOSED (there is no such answer, or nobody to take it), APUS_ENOMEM, APUS_EINVAL (more than was said),
  * or APUS_EFULL: nothing was sent, and is to be tried again after on_drain (apus_connection_want_drain). */
 int apus_connection_write(apus_connection *connection, const uint8_t *_Nullable data, size_t len);
+
+/* Calls on_pull whenever nothing of the answer that was begun is queued, from the next turn of the loop until the
+ * answer ends: so that its content, which the caller keeps, is copied only as fast as the client takes it. A client
+ * that takes nothing for the body timeout is dropped. */
+void apus_connection_pull(apus_connection *connection);
 
 /* Ends the answer that was begun. APUS_OK, APUS_ECLOSED, APUS_ENOMEM, or APUS_EINVAL: less was written than was said,
  * so the connection is dropped. */

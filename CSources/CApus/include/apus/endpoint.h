@@ -27,15 +27,19 @@ typedef struct apus_endpoint_config {
     apus_session_config session;
     apus_compression_config compression; /* permessage-deflate; off */
     apus_head_limits head;
-    uint32_t handshake_timeout; /* ms from the connection's start, or the last answer, to the end of a head */
-    uint64_t body_limit;        /* bytes of a request's content */
-    uint32_t body_timeout;      /* ms without content that is awaited, or without room for more of an answer */
-    uint32_t ping_interval;     /* ms without a byte from the peer before a Ping; 0: never */
-    uint32_t pings_missed;      /* unanswered Pings in a row that end the connection */
-    uint32_t close_timeout;     /* ms for the closing handshake */
-    uint32_t lifetime;          /* ms of an open connection, after which it is closed with 1001; 0: no end */
-    size_t inbound_limit;       /* bytes of messages not taken yet, past which reading stops */
-    size_t outbound_limit;      /* bytes queued for a peer, past which the policy applies */
+    uint32_t handshake_timeout;  /* ms for a whole head, from the connection's start or the head's first byte */
+    uint32_t keep_alive_timeout; /* ms from the end of an answer to the first byte of the next request */
+    uint32_t upgrade_timeout;    /* ms for the application's decision on an upgrade; 0: any time */
+    uint32_t departure_interval; /* ms between two looks at a client that is not read from while it waits */
+    uint64_t body_limit;         /* bytes of a request's content */
+    uint32_t body_timeout;       /* ms without content that is awaited, or without room for more of an answer */
+    uint32_t body_rate;          /* bytes a second that a client must send of awaited content on average; 0: any rate */
+    uint32_t ping_interval;      /* ms without a byte from the peer before a Ping; 0: never */
+    uint32_t pings_missed;       /* unanswered Pings in a row that end the connection */
+    uint32_t close_timeout;      /* ms for the closing handshake */
+    uint32_t lifetime;           /* ms of an open connection, after which it is closed with 1001; 0: no end */
+    size_t inbound_limit;        /* bytes of messages not taken yet, past which reading stops */
+    size_t outbound_limit;       /* bytes queued for a peer, past which the policy applies */
     apus_slow_consumer slow_consumer;
     /* Whether the answer to the peer's Close waits until the application has taken the messages that came before it and
      * asks for another, or closes; at most for close_timeout. Messages can be sent until then, and what is queued is

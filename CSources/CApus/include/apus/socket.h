@@ -42,6 +42,16 @@ int apus_socket_peer(int fd, apus_address *out);
 /* The same as bytes; APUS_OK, a negative errno, or APUS_EINVAL where it is a Unix socket. */
 int apus_socket_peer_ip(int fd, apus_ip *out);
 
+/* What there is to see of the peer of a connected socket, without reading. */
+typedef enum apus_peer_state {
+    APUS_PEER_OPEN,
+    APUS_PEER_ENDED, /* it has sent its last byte, and may read on */
+    APUS_PEER_GONE,  /* the connection is reset, or broken */
+} apus_peer_state;
+
+/* Looks at the peer; asks the system once. */
+apus_peer_state apus_socket_look(int fd);
+
 /* Closes a descriptor that no loop has taken. */
 void apus_socket_close(int fd);
 

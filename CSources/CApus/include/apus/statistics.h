@@ -19,10 +19,14 @@ APUS_ASSUME_NONNULL_BEGIN
     X(content_size_errors, "requests whose content passed the size limit")                            \
     X(content_errors, "requests whose content was malformed, or cut off")                             \
     X(content_timeouts, "requests whose content took too long, or that of their answers")             \
+    X(content_rate_errors, "requests whose content came slower than the minimum rate")                \
+    X(requests_abandoned, "requests whose client left before they were answered")                     \
     X(proxy_errors, "connections dropped for want of a PROXY header from a trusted address")          \
     X(handshakes_accepted, "opening handshakes completed")                                            \
     X(handshakes_refused, "opening handshakes that broke RFC 6455, or came from another origin")      \
     X(handshake_timeouts, "connections whose request head took too long")                             \
+    X(keep_alive_timeouts, "connections ended because no further request came")                       \
+    X(upgrade_timeouts, "opening handshakes answered with 504: the application did not decide")       \
     X(origins_refused, "opening handshakes from a page of another origin")                            \
     X(messages_received, "whole messages from peers")                                                 \
     X(messages_sent, "messages given to the network or its queue")                                    \

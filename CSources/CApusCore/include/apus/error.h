@@ -38,6 +38,8 @@ APUS_ASSUME_NONNULL_BEGIN
     X(EBODYTIME, -28, 408, "the content took too long")                              \
     X(EEXTENSION, -29, 0, "the server accepted extensions that were not offered")    \
     X(ETIMEDOUT, -30, 408, "the opening handshake took too long")                    \
+    X(EUPGRADETIME, -31, 504, "the server took too long to decide on the upgrade")   \
+    X(ETOOMANY, -32, 503, "there are as many connections as allowed")                \
     X(EFULL, -40, 0, "the outbound queue is full; the sender has to wait")           \
     X(ECLOSED, -41, 0, "the connection is closed")                                   \
     X(ESLOW, -42, 1013, "the peer reads too slowly")                                 \
