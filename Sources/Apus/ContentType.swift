@@ -2,10 +2,15 @@
 enum ContentType {
     /// The type of a file by its name; `application/octet-stream` where the extension says nothing.
     static func ofFile(named name: String) -> String {
-        let file = name.split(separator: "/").last ?? ""
-        guard let dot = file.lastIndex(of: ".") else { return other }
-        return byExtension[file[file.index(after: dot)...].lowercased()] ?? other
+        let file = name.utf8.split(separator: UInt8(ascii: "/")).last ?? name.utf8[...]
+        guard let dot = file.lastIndex(of: UInt8(ascii: ".")) else { return other }
+        let suffix = file[file.index(after: dot)...]
+        // Bytes first: a name may be anybody's, and lower case of a long text may take quadratic time.
+        guard suffix.count <= longestExtension else { return other }
+        return byExtension[Substring(suffix).lowercased()] ?? other
     }
+
+    private static let longestExtension = 16
 
     private static let other = "application/octet-stream"
 

@@ -16,6 +16,8 @@ struct ContentTests {
                 config.endpoint.handshake_timeout = never
                 config.endpoint.keep_alive_timeout = never
                 config.endpoint.body_timeout = never
+                // What comes behind the end is read and forgotten, for so long.
+                config.endpoint.close_timeout = 50
             }, behaviour)
         return try await onThread {
             let client = try Client(port: server.port)
