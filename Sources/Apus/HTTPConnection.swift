@@ -165,7 +165,7 @@ final class HTTPConnection: Sendable {
         _ head: RequestHead, subprotocol: String?, headerFields: HTTPFields, logger: Logger
     ) -> WebSocket? {
         guard let handle, !hasEnded else { return nil }
-        if let subprotocol, !head.request.offersSubprotocol(subprotocol) {
+        if let subprotocol, !head.request.offeredSubprotocols.contains(subprotocol) {
             logger.error("the client did not offer this subprotocol", metadata: ["subprotocol": "\(subprotocol)"])
             respond(.internalServerError, logger: logger)
             return nil
