@@ -40,7 +40,7 @@ struct RefusalTests {
             cause: .tooLarge, words: "content", change: { $0.maxBodyBytes = 1 },
             script: send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n")),
         Case(
-            cause: .timeout, words: "too long", change: { $0.handshakeTimeout = .milliseconds(50) },
+            cause: .timeout, words: "too long", change: { $0.handshakeTimeout = .seconds(1) },
             script: send("GET / HTTP")),
         Case(cause: .connectionLimit, words: "as many", change: { $0.maxConnections = 1 }) { client, port in
             try client.open()
