@@ -50,4 +50,26 @@ struct HTTPDateTests {
     func `what is no date is none`(text: String) {
         #expect(HTTPDate.seconds(of: text, now: Self.example) == nil)
     }
+
+    /// The examples of RFC 9110 §5.6.7, the beginning, leap days, and the ends of years.
+    @Test(arguments: [
+        ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777), ("Sunday, 06-Nov-94 08:49:37 GMT", 784_111_777),
+        ("Sun Nov  6 08:49:37 1994", 784_111_777), ("Thu, 01 Jan 1970 00:00:00 GMT", 0),
+        ("Tue, 29 Feb 2000 00:00:00 GMT", 951_782_400), ("Wed, 01 Mar 2000 00:00:00 GMT", 951_868_800),
+        ("Thu, 31 Dec 2099 23:59:59 GMT", 4_102_444_799), ("Mon, 01 Mar 2100 00:00:00 GMT", 4_107_542_400),
+        ("Tuesday, 01-Jan-69 00:00:00 GMT", 3_124_224_000),
+    ])
+    func `dates are read in all three formats`(text: String, seconds: Int) {
+        #expect(HTTPDate.seconds(of: text, now: 1_795_000_000) == seconds)
+    }
+
+    @Test(arguments: [
+        "", "GMT", "Sun, 06 Nov 1994 08:49:37", "Sun, 06 Nov 1994 08:49:37 CET", "Sun, 32 Nov 1994 08:49:37 GMT",
+        "Sun, 00 Nov 1994 08:49:37 GMT", "Sun, 06 Now 1994 08:49:37 GMT", "Sun, 06 Nov 1994 24:49:37 GMT",
+        "Sun, 06 Nov 1994 08:60:37 GMT", "Sun, 06 Nov 1994 08:49:61 GMT", "Sun, 06 Nov 99999 08:49:37 GMT",
+        "Sun, 06 Nov 1994 08:49:37 GMT" + String(repeating: " ", count: 20), "Sun, 06 Nov 19x4 08:49:37 GMT",
+    ])
+    func `anything else is none`(text: String) {
+        #expect(HTTPDate.seconds(of: text, now: 1_795_000_000) == nil)
+    }
 }
