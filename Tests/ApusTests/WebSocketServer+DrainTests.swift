@@ -4,7 +4,8 @@ import ServiceLifecycle
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+/// One after the other: a signal stops every server of the process that waits for it.
+@Suite(.serialized, .timeLimit(.minutes(1)))
 struct WebSocketServerDrainTests {
     /// How a running server is told to stop.
     enum Way: CaseIterable {
@@ -23,13 +24,13 @@ struct WebSocketServerDrainTests {
         let service = server.service(onListening: { addresses.put($0) }, http: answer, handler: handler)
         let group = ServiceGroup(
             configuration: .init(
-                services: [.init(service: service)], gracefulShutdownSignals: way == .signal ? [.sigusr2] : [],
+                services: [.init(service: service)], gracefulShutdownSignals: way == .signal ? [.sigusr1] : [],
                 logger: .silent))
         let running = Task { try await group.run() }
         let port = try #require(await addresses.take()).port
         let result = try await body(port) {
             switch way {
-            case .signal: kill(getpid(), SIGUSR2)
+            case .signal: kill(getpid(), SIGUSR1)
             case .serviceGroup: await group.triggerGracefulShutdown()
             case .shutDown: server.shutDown()
             case .cancellation: running.cancel()
