@@ -128,6 +128,22 @@ struct RecoveryMemoryTests {
         #expect(memory.clientCount == 1 && memory.departureCount < 1000)
     }
 
+    @Test func `the memory that is taken up is known, and known to be given back`() {
+        var memory = RecoveryMemory(.init(maxDisconnection: .seconds(100), maxPackets: 1000))
+        let large = JSON.binary([UInt8](repeating: 7, count: 10_000))
+        _ = record(Array(repeating: large, count: 10), in: &memory)
+        #expect((100_000..<110_000).contains(memory.footprint))
+        let events = memory.footprint
+        for number in 0..<10 { memory.persist(Self.session("\(number)", data: large), now: Self.start) }
+        #expect((100_000..<230_000).contains(memory.footprint - events))
+        memory.forget(privateID: "secret of 0")
+        memory.forget(Audience())
+        #expect(memory.footprint == events)
+        // Ten thousand later ones push out all those that are large.
+        _ = record(Array(repeating: .null, count: 10_000), in: &memory)
+        #expect(memory.footprint < 1_000_000 && memory.footprint > 0)
+    }
+
     @Test func `those who are thrown out are forgotten, by their secret or by their rooms`() {
         var memory = RecoveryMemory(.init())
         let offset = record(Self.numbers(0..<1), in: &memory)[0]

@@ -35,6 +35,15 @@ public final class InMemoryAdapter: Adapter {
         var rooms: [Name: Room] = [:]
         var members: [Name: Member] = [:]
         var memory: RecoveryMemory?
+        /// What the gauge has been told that ``memory`` takes up.
+        var reportedBytes = 0
+
+        /// Tells the gauge of a change.
+        mutating func report() {
+            guard let footprint = memory?.footprint, footprint != reportedBytes else { return }
+            MemoryGauge.add(footprint - reportedBytes)
+            reportedBytes = footprint
+        }
 
         /// Whether a room is a client's own, which is in no list, and the client is in it.
         func isOwnRoom(_ name: Name) -> Bool { members[name]?.rooms.contains(name) ?? false }
@@ -48,6 +57,8 @@ public final class InMemoryAdapter: Adapter {
         let memory = core.configuration.recovery.map(RecoveryMemory.init)
         state = Mutex(State(everybody: everybody, memory: memory))
     }
+
+    deinit { MemoryGauge.subtract(state.withLock { $0.reportedBytes }) }
 }
 
 /// Who is there.
@@ -238,6 +249,7 @@ extension InMemoryAdapter {
     private func broadcast(
         _ packet: SocketPacket, to audience: Audience, _ wait: PublishWait, _ state: inout State
     ) throws -> Full? {
+        defer { state.report() }
         var packet = packet
         if !audience.isVolatile, state.memory != nil { try packet.checkAttachments() }
         let isRecorded = !audience.isVolatile && state.memory?.record(&packet, to: audience) == true
@@ -348,6 +360,7 @@ extension InMemoryAdapter {
     public func disconnect(_ audience: Audience, close: Bool) async {
         let members = state.withLock { state in
             state.memory?.forget(audience)
+            state.report()
             return self.members(audience, state)
         }
         for member in members { member.socket.disconnect(close: close) }
@@ -363,25 +376,42 @@ extension InMemoryAdapter {
         return state.withLock { state in
             var packet = packet
             state.memory?.record(&packet.packet, to: audience)
+            state.report()
             return packet
         }
     }
 
     /// Remembers a client that was lost.
     public func persist(_ session: RecoveredSession) {
-        let forgotten = state.withLock { $0.memory?.persist(session) ?? 0 }
+        let forgotten = state.withLock { state in
+            defer { state.report() }
+            return state.memory?.persist(session) ?? 0
+        }
         for _ in 0..<forgotten { core.engine.refusals.count(\.recoveries) }
     }
 
     /// Forgets a client that was lost: it is not to come back.
-    public func forget(privateID: String) { state.withLock { $0.memory?.forget(privateID: privateID) } }
+    public func forget(privateID: String) {
+        state.withLock { state in
+            state.memory?.forget(privateID: privateID)
+            state.report()
+        }
+    }
 
     /// Forgets the clients of an audience that were lost.
-    public func forget(_ audience: Audience) { state.withLock { $0.memory?.forget(audience) } }
+    public func forget(_ audience: Audience) {
+        state.withLock { state in
+            state.memory?.forget(audience)
+            state.report()
+        }
+    }
 
     /// Gives back a client that was lost.
     public func restore(privateID: String, offset: String) -> Recovery? {
-        state.withLock { $0.memory?.restore(privateID: privateID, offset: offset) ?? nil }
+        state.withLock { state in
+            defer { state.report() }
+            return state.memory?.restore(privateID: privateID, offset: offset) ?? nil
+        }
     }
 }
 

@@ -7,6 +7,8 @@ struct RecoveryMemory: Sendable {
         let session: RecoveredSession
         let time: Instant
         let size: Int
+        /// The memory that it takes up.
+        let footprint: Int
         /// Its place in ``departures``.
         let number: UInt64
     }
@@ -21,6 +23,8 @@ struct RecoveryMemory: Sendable {
         let audience: Audience
         let time: Instant
         let size: Int
+        /// The memory that it takes up.
+        let footprint: Int
     }
 
     private let limits: SocketIOServer.Configuration.Recovery
@@ -34,6 +38,8 @@ struct RecoveryMemory: Sendable {
     private var sent: [Sent] = []
     private var sentBytes = 0
     private var count: UInt64 = 0
+    /// The memory that all of it takes up.
+    private(set) var footprint = 0
 
     init(_ recovery: SocketIOServer.Configuration.Recovery) { limits = recovery }
 
@@ -57,8 +63,10 @@ extension RecoveryMemory {
         content.append(.string(String(count, radix: Self.radix)))
         packet.data = .array(content)
         let size = content.reduce(0) { $0 + $1.weight }
-        sent.append(Sent(packet: packet, audience: audience, time: now, size: size))
+        let footprint = MemoryLayout<Sent>.stride + JSON.array(content).footprint
+        sent.append(Sent(packet: packet, audience: audience, time: now, size: size, footprint: footprint))
         sentBytes += size
+        self.footprint += footprint
         forgetOldEvents(now)
         forgetOldClients(now)
         return true
@@ -67,7 +75,9 @@ extension RecoveryMemory {
     /// Forgets the last event that was recorded, which was not sent after all.
     mutating func forgetLast() {
         count -= 1
-        if let last = sent.popLast() { sentBytes -= last.size }
+        guard let last = sent.popLast() else { return }
+        sentBytes -= last.size
+        footprint -= last.footprint
     }
 
     private static let radix = 36
@@ -84,6 +94,7 @@ extension RecoveryMemory {
                 old += 1
             }
         }
+        footprint -= sent[..<old].reduce(0) { $0 + $1.footprint }
         sent.removeFirst(old)
         sentBytes = left
     }
@@ -107,8 +118,10 @@ extension RecoveryMemory {
     mutating func persist(_ session: RecoveredSession, now: Instant = .now) -> Int {
         _ = removeLost(session.privateID)
         lostCount += 1
-        let lost = Lost(session: session, time: now, size: session.weight, number: lostCount)
+        let footprint = session.weight + session.data.footprint
+        let lost = Lost(session: session, time: now, size: session.weight, footprint: footprint, number: lostCount)
         self.lost[Name(session.privateID)] = lost
+        self.footprint += footprint
         departures.append(Departure(privateID: session.privateID, number: lostCount))
         lostBytes += lost.size
         return forgetOldClients(now)
@@ -117,6 +130,7 @@ extension RecoveryMemory {
     private mutating func removeLost(_ privateID: String) -> Lost? {
         guard let lost = lost.removeValue(forKey: Name(privateID)) else { return nil }
         lostBytes -= lost.size
+        footprint -= lost.footprint
         return lost
     }
 
