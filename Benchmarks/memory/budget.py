@@ -9,8 +9,9 @@ Exits 1 where a healthy peer was ended.
 
 import socket
 import sys
+import time
 
-from memory import OPCODE_BINARY, Server, frame, open_websocket, push
+from memory import OPCODE_BINARY, Server, frame, open_websocket, push, wait_for
 
 HEALTHY = 20
 
@@ -53,6 +54,12 @@ def main(arguments):
           f"{alive} of {HEALTHY} healthy peers served")
     for peer in filter(None, greedy):
         peer.close()
+    wait_for(lambda: server.connections() <= HEALTHY + 1)
+    time.sleep(1)  # for what is given back a little later
+    fields = server.ask().split()
+    gauge, used, taken, resident = (int(field) / 1e6 for field in fields[:4])
+    print(f"a second after they have left: {resident:.0f} MB resident, gauge {gauge:.0f} MB; "
+          f"malloc has {used:.0f} MB of {taken:.0f} MB in use")
     return 0 if alive == HEALTHY else 1
 
 

@@ -48,18 +48,25 @@ class Server:
         self.control.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         answer = b""
         while b"\r\n\r\n" not in answer:
-            answer += self.control.recv(65536)
+            answer += self.receive()
         head, _, content = answer.partition(b"\r\n\r\n")
         length = int(next(line for line in head.lower().split(b"\r\n") if b"content-length" in line).split(b":")[1])
         while len(content) < length:
-            content += self.control.recv(65536)
+            content += self.receive()
         return content.decode()
 
+    def receive(self):
+        """The next bytes of a response."""
+        piece = self.control.recv(65536)
+        if not piece:
+            sys.exit("memory: the server hung up")
+        return piece
+
     def memory(self):
-        """The gauge and malloc's count, once neither has changed for a while."""
+        """The gauge and malloc's count, once neither has changed for longer than a loop keeps blocks for reuse."""
         last, same = None, 0
         end = time.monotonic() + PATIENCE
-        while same < 5 and time.monotonic() < end:
+        while same < 12 and time.monotonic() < end:
             now = tuple(map(int, self.ask().split()[:2]))
             same = same + 1 if now == last else 0
             last = now
