@@ -76,6 +76,9 @@ extension SocketIOServer {
         /// The maximum number of namespaces that one client may be in. Further ones are refused with a `connect_error`.
         /// Default: 100.
         public var maxNamespacesPerClient = 100
+        /// The maximum size of what a client sends to join a namespace, ``Socket/auth``, in bytes of memory. It is kept
+        /// as long as the client is there. More is refused with a `connect_error`. Default: 64 KiB.
+        public var maxAuthBytes = 64 << 10
         /// The maximum number of namespaces that clients may name, see ``SocketIOServer/of(where:)``. Above it those
         /// without clients are forgotten; where there are none, clients get a `connect_error`. Default: 10,000.
         public var maxDynamicNamespaces = 10_000
@@ -150,8 +153,9 @@ extension SocketIOServer {
                 ("maxUnhandledBytes", maxUnhandledBytes), ("maxNamespaceBytes", maxNamespaceBytes),
                 ("maxEventNameBytes", maxEventNameBytes), ("maxSessions", maxSessions),
                 ("maxPendingSessions", maxPendingSessions), ("maxNamespacesPerClient", maxNamespacesPerClient),
-                ("maxDynamicNamespaces", maxDynamicNamespaces), ("recovery.maxPackets", recovery?.maxPackets ?? 1),
-                ("recovery.maxBytes", recovery?.maxBytes ?? 1), ("recovery.maxClients", recovery?.maxClients ?? 1),
+                ("maxDynamicNamespaces", maxDynamicNamespaces), ("maxAuthBytes", maxAuthBytes),
+                ("recovery.maxPackets", recovery?.maxPackets ?? 1), ("recovery.maxBytes", recovery?.maxBytes ?? 1),
+                ("recovery.maxClients", recovery?.maxClients ?? 1),
             ] where value < 1 {
                 throw WebSocketError(.invalidConfiguration, "\(name) is \(value); it must be at least 1")
             }

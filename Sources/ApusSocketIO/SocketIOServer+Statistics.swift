@@ -9,7 +9,7 @@ extension SocketIOServer {
         /// Sessions refused with 503: ``Configuration/maxSessions``, ``Configuration/maxPendingSessions``.
         public internal(set) var sessionsRefused = 0
         /// Requests for a namespace that were refused: ``Configuration/maxNamespacesPerClient``,
-        /// ``Configuration/maxDynamicNamespaces``.
+        /// ``Configuration/maxDynamicNamespaces``, ``Configuration/maxAuthBytes``.
         public internal(set) var namespacesRefused = 0
         /// Sessions ended because of a name: ``Configuration/maxEventNameBytes``, ``Configuration/maxNamespaceBytes``.
         public internal(set) var namesRefused = 0

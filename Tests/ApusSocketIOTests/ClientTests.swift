@@ -8,37 +8,6 @@ import Testing
 /// Joining namespaces, while what decides on it takes its time.
 @Suite(.timeLimit(.minutes(1)))
 struct ClientTests {
-    /// Holds whoever passes until it is opened.
-    private final class Gate: Sendable {
-        private struct State {
-            var isOpen = false
-            var waiters: [CheckedContinuation<Void, Never>] = []
-        }
-
-        private let state = Mutex(State())
-
-        var waiting: Int { state.withLock { $0.waiters.count } }
-
-        func pass() async {
-            await withCheckedContinuation { continuation in
-                let isOpen = state.withLock { state in
-                    if !state.isOpen { state.waiters.append(continuation) }
-                    return state.isOpen
-                }
-                if isOpen { continuation.resume() }
-            }
-        }
-
-        func open() {
-            let waiters = state.withLock { state in
-                defer { state.waiters = [] }
-                state.isOpen = true
-                return state.waiters
-            }
-            for waiter in waiters { waiter.resume() }
-        }
-    }
-
     @Test func `who comes back misses nothing that was sent while a middleware took its time`() async throws {
         var configuration = SocketIOServer.Configuration()
         configuration.recovery = .init(skipsMiddlewares: false)

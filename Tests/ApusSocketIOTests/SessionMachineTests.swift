@@ -225,4 +225,122 @@ struct SessionMachineTests {
         machine.close(.forcedClose, now: Self.start)
         #expect(machine.takeActions() == [.closeProbe, .end(.forcedClose)])
     }
+
+    // The server closes, with something queued, at each step of an upgrade: nothing is lost, and nothing comes together
+    // with the close.
+
+    @Test func `before its probe is answered a client polls on, and gets what is queued and then the close`() {
+        var machine = Self.machine()
+        _ = machine.probeCame(now: Self.start)
+        _ = machine.send(["4last"])
+        machine.close(.forcedClose, now: Self.start)
+        #expect(machine.takeActions() == [.closeProbe, .end(.forcedClose)])
+        machine.probeSent("2probe")
+        #expect(machine.takeActions() == [])
+        #expect(machine.poll(now: Self.start) == .answer(["4last"]))
+        #expect(machine.poll(now: Self.start) == .answer(["1"]))
+        #expect(machine.isClosed)
+    }
+
+    @Test func `a client whose probe was answered gets what is queued by its WebSocket, once it has upgraded`() {
+        var machine = Self.machine()
+        _ = machine.probeCame(now: Self.start)
+        machine.probeSent("2probe")
+        _ = machine.send(["4a"])
+        _ = machine.send(["4b", .binary([1])])
+        machine.close(.forcedClose, now: Self.start)
+        #expect(machine.takeActions() == [.sendOnProbe("3probe"), .end(.forcedClose)])
+        #expect(machine.deadline == Self.at(1000))
+        machine.probeSent("5")
+        #expect(
+            machine.takeActions() == [
+                .sendOnProbe("4a"), .sendOnProbe("4b"), .sendOnProbe(.binary([1])), .closeProbe,
+            ])
+        #expect(machine.isClosed)
+    }
+
+    @Test func `a client that polls once more before it upgrades gets what is queued by the poll`() {
+        var machine = Self.machine()
+        _ = machine.probeCame(now: Self.start)
+        machine.probeSent("2probe")
+        _ = machine.send(["4a"])
+        machine.close(.forcedClose, now: Self.start)
+        _ = machine.takeActions()
+        #expect(machine.poll(now: Self.start) == .answer(["4a"]))
+        machine.probeSent("5")
+        #expect(machine.takeActions() == [.closeProbe])
+        #expect(machine.isClosed)
+    }
+
+    @Test func `a poll that is held gets what is sent, and the close comes behind it`() {
+        var machine = Self.machine()
+        _ = machine.probeCame(now: Self.start)
+        machine.probeSent("2probe")
+        _ = machine.takeActions()
+        #expect(machine.poll(now: Self.start) == .hang)
+        _ = machine.send(["4a"])
+        machine.close(.forcedClose, now: Self.start)
+        #expect(machine.takeActions() == [.answerPoll(["4a"]), .end(.forcedClose)])
+        #expect(machine.poll(now: Self.start) == .answer(["1"]))
+        #expect(machine.takeActions() == [.closeProbe])
+    }
+
+    @Test func `an upgrade that never ends gives way to polls, and these to time`() {
+        var machine = Self.machine()
+        _ = machine.probeCame(now: Self.start)
+        machine.probeSent("2probe")
+        _ = machine.send(["4a"])
+        machine.close(.forcedClose, now: Self.start)
+        _ = machine.takeActions()
+        machine.tick(now: Self.at(1000))
+        #expect(machine.takeActions() == [.closeProbe])
+        #expect(machine.deadline == Self.start + .seconds(30))
+        #expect(machine.poll(now: Self.at(1000)) == .answer(["4a"]))
+        machine.tick(now: Self.at(31_000))
+        #expect(machine.isClosed)
+    }
+
+    @Test func `a probe that goes while the session leaves changes nothing for polls`() {
+        var machine = Self.machine()
+        _ = machine.probeCame(now: Self.start)
+        machine.probeSent("2probe")
+        _ = machine.send(["4a"])
+        machine.close(.forcedClose, now: Self.start)
+        machine.probeGone()
+        #expect(machine.poll(now: Self.start) == .answer(["4a"]))
+        #expect(machine.poll(now: Self.start) == .answer(["1"]))
+    }
+
+    @Test func `what a client posts while its session leaves is left out, but its goodbye counts`() {
+        var machine = Self.machine()
+        _ = machine.send(["4a"])
+        machine.close(.forcedClose, now: Self.start)
+        _ = machine.takeActions()
+        #expect(machine.post([.text("late"), .pong("")], now: Self.start) == true)
+        #expect(machine.post(nil, now: Self.start) == false)
+        #expect(machine.takeActions() == [])
+        #expect(machine.post([.close], now: Self.start) == true)
+        #expect(machine.isClosed)
+    }
+
+    @Test func `what is sent last has room in a full queue`() {
+        var machine = Self.machine()
+        _ = machine.send([.text(String(repeating: "x", count: 99))])
+        #expect(machine.send(["4x"]) == .full)
+        #expect(machine.send(["41"], isLast: true) == .sent)
+    }
+
+    @Test func `a pong is due from the ping until it comes`() {
+        var machine = Self.machine(.webSocket)
+        #expect(!machine.isPongDue)
+        machine.tick(now: Self.at(300))
+        #expect(machine.isPongDue)
+        machine.received("4a", now: Self.at(310))
+        #expect(machine.isPongDue)
+        machine.received("3", now: Self.at(320))
+        #expect(!machine.isPongDue)
+        machine.tick(now: Self.at(620))
+        machine.tick(now: Self.at(820))
+        #expect(!machine.isPongDue && machine.isClosed)
+    }
 }

@@ -170,7 +170,7 @@ extension EngineSession {
         guard let deadline = state.machine.deadline else { return forget() }
         if let scheduled = state.scheduled, scheduled <= deadline { return }
         state.scheduled = deadline
-        engine.timers.schedule(at: deadline) { [weak self] in self?.timerFired(at: deadline) }
+        engine.timers.schedule(at: deadline, for: self) { [weak self] in self?.timerFired(at: deadline) }
     }
 
     private func forget() { engine.forget(self) }

@@ -5,14 +5,23 @@ import Synchronization
 final class Timers: Sendable {
     typealias Instant = ContinuousClock.Instant
 
-    fileprivate struct Entry {
+    fileprivate struct Entry: Sendable {
         let due: Instant
+        let owner: Owner?
         let body: @Sendable () -> Void
+
+        /// Whether nobody is left for whom the call would be.
+        var isAbandoned: Bool { owner.map { $0.object == nil } ?? false }
     }
+
+    /// For whom a call is.
+    fileprivate struct Owner: Sendable { weak var object: (any AnyObject & Sendable)? }
 
     private struct State {
         /// A binary heap: each entry is due no later than the two below it.
         var heap: [Entry] = []
+        /// How many entries there may be before those are looked for whose owners are gone.
+        var sweepsAbove = Timers.minSweep
         var sleeper: Task<Void, Never>?
         var wakes: Instant?
         var isClosed = false
@@ -24,14 +33,31 @@ final class Timers: Sendable {
 
     init(loop: EventLoop) { self.loop = loop }
 
+    private static let minSweep = 1024
+
+    /// How many calls are scheduled, those included whose owners are gone and that were not looked for yet.
+    var count: Int { state.withLock { $0.heap.count } }
+
     /// Calls `body`, on the loop, once it is due; never before.
-    func schedule(at due: Instant, _ body: @escaping @Sendable () -> Void) {
+    ///
+    /// - Parameter owner: for whom the call is. When it is gone, so is the call, sooner or later: there are never more
+    ///   than twice as many as those with owners, or 1024. So clients that come and go leave nothing behind.
+    func schedule(
+        at due: Instant, for owner: (any AnyObject & Sendable)? = nil, _ body: @escaping @Sendable () -> Void
+    ) {
         state.withLock { state in
             guard !state.isClosed else { return }
-            state.heap.push(Entry(due: due, body: body))
+            if state.heap.count >= state.sweepsAbove { Self.sweep(&state) }
+            state.heap.push(Entry(due: due, owner: owner.map { Owner(object: $0) }, body: body))
             if let wakes = state.wakes, wakes <= due { return }
             sleep(until: due, &state)
         }
+    }
+
+    private static func sweep(_ state: inout State) {
+        // A sorted array is a heap.
+        state.heap = state.heap.filter { !$0.isAbandoned }.sorted { $0.due < $1.due }
+        state.sweepsAbove = max(2 * state.heap.count, minSweep)
     }
 
     /// Forgets all calls, and takes no more.
@@ -53,8 +79,8 @@ final class Timers: Sendable {
         }
     }
 
-    private func wake(at due: Instant) {
-        let now = ContinuousClock.now
+    /// Makes the calls that are due, in order; unless another sleeper is to do so than the one until `due`.
+    func wake(at due: Instant, now: Instant = .now) {
         let entries = state.withLock { state -> [Entry] in
             // Another sleeper has taken over where this one was cancelled too late.
             guard state.wakes == due else { return [] }

@@ -18,6 +18,8 @@ final class Client: Sendable {
         /// Whether it has ever been in a namespace.
         var hasJoined = false
         var end: DisconnectReason?
+        /// Whether it has exceeded a limit, so that nothing more of it is looked at.
+        var isRefused = false
         var backlog: Backlog
         var waiters: [UnsafeContinuation<Void, Never>] = []
     }
@@ -28,7 +30,7 @@ final class Client: Sendable {
         let configuration = server.core.configuration
         state = Mutex(
             State(decoder: SocketPacketDecoder(limits: configuration.packets), backlog: Backlog(configuration)))
-        session.engine.timers.schedule(at: .now + server.core.configuration.connectTimeout) { [weak self] in
+        session.engine.timers.schedule(at: .now + server.core.configuration.connectTimeout, for: self) { [weak self] in
             self?.closeIfIdle()
         }
     }
@@ -96,6 +98,7 @@ extension Client: EngineApplication {
     }
 
     private func decode(_ message: Message, _ state: inout State) -> Decoded {
+        guard !state.isRefused else { return .nothing }
         do {
             let packet = try state.decoder.decode(message)
             let size = state.decoder.footprint
@@ -112,7 +115,17 @@ extension Client: EngineApplication {
     private func end(because failure: PacketFailure) {
         guard let setting = failure.exceededSetting else { return session.close(.parseError) }
         let isName = failure == .namespaceTooLong || failure == .eventNameTooLong
-        session.engine.refusals.count(isName ? \.names : \.packets)
+        refuse(exceeding: setting, isName ? \.names : \.packets)
+    }
+
+    /// Ends the session because of a limit; once, though more may have come meanwhile.
+    private func refuse(exceeding setting: String, _ count: WritableKeyPath<Refusals.Counts, Int> & Sendable) {
+        let isFirst = state.withLock { state in
+            defer { state.isRefused = true }
+            return !state.isRefused
+        }
+        guard isFirst else { return }
+        session.engine.refusals.count(count)
         session.close(exceeding: setting)
     }
 
@@ -151,6 +164,10 @@ extension Client {
         guard hasRoom else {
             session.engine.refusals.count(\.namespaces)
             return refuse(name, SocketIOError(.invalidNamespace, "Too many namespaces"))
+        }
+        guard auth.footprint <= server.core.configuration.maxAuthBytes else {
+            session.engine.refusals.count(\.namespaces)
+            return refuse(name, .refused("The auth object is too large"))
         }
         // It counts as an event does: who asks for many namespaces waits for those before.
         guard began(size) else { return }
@@ -232,12 +249,14 @@ extension Client {
     /// It was dealt with.
     func ended(_ size: Int) { wake { $0.end(size) } }
 
+    /// What it has sent and nobody has dealt with yet, as far as it is counted.
+    var unhandledBytes: Int { state.withLock { $0.backlog.bytes } }
+
     /// So many more acknowledgements are awaited from it, or so many fewer.
     func awaits(_ change: Int) { wake { $0.acknowledgementsDue += change } }
 
     private func overrun() {
-        session.engine.refusals.count(\.overruns)
-        session.close(exceeding: "maxOvertakenBytes")
+        refuse(exceeding: "maxOvertakenBytes", \.overruns)
     }
 
     /// Lets those go on who wait for room, if there is some.

@@ -73,7 +73,7 @@ extension Socket {
         return try await withTaskCancellationHandler {
             expectAcknowledgement(id) { wait.end($0) }
             if let timeout {
-                client.session.engine.timers.schedule(at: .now + timeout) { [weak self] in
+                client.session.engine.timers.schedule(at: .now + timeout, for: self) { [weak self] in
                     self?.giveUp(id, SocketIOError.timedOut)
                 }
             }

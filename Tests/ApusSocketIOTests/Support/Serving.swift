@@ -44,9 +44,11 @@ final class Poller: Sendable {
     let sid: String
     /// What came with the answer to its joining.
     let early: [String]
+    private let port: Int
     private let target: String
 
     init(port: Int, namespace: String? = "") throws {
+        self.port = port
         connection = try Client(port: port)
         try connection.sendRequest("GET", "/socket.io/?EIO=4&transport=polling")
         sid = String(try connection.readAnswer().text.split(separator: "\"")[3])
@@ -55,7 +57,7 @@ final class Poller: Sendable {
             early = []
             return
         }
-        try Self.post("40\(namespace)", to: target, on: connection)
+        _ = try Self.post("40\(namespace)", to: target, on: connection)
         try connection.sendRequest("GET", target)
         early = try Self.readPackets(connection)
     }
@@ -64,10 +66,34 @@ final class Poller: Sendable {
         try connection.readAnswer().text.split(separator: "\u{1E}").map(String.init)
     }
 
-    private static func post(_ packet: String, to target: String, on connection: Client) throws {
+    private static func post(_ packet: String, to target: String, on connection: Client) throws -> Answer {
         try connection.sendRequest("POST", target, "Content-Length: \(packet.utf8.count)")
         try connection.send(packet)
-        _ = try connection.readAnswer()
+        return try connection.readAnswer()
+    }
+
+    /// Posts packets on a connection of their own, and returns the answer.
+    func post(_ packets: String...) throws -> Answer {
+        let other = try Client(port: port)
+        defer { other.close() }
+        return try Self.post(packets.joined(separator: "\u{1E}"), to: target, on: other)
+    }
+
+    /// Begins a POST that does not bring all of its content.
+    func startPost() throws -> Client {
+        let other = try Client(port: port)
+        try other.sendRequest("POST", target, "Content-Length: 100")
+        try other.send("42[")
+        return other
+    }
+
+    /// The packets of the poll that was started.
+    func finishPoll() throws -> [String] { try Self.readPackets(connection) }
+
+    /// The answer to another poll, whatever it is.
+    func pollForAnswer() throws -> Answer {
+        try startPoll()
+        return try connection.readAnswer()
     }
 
     func startPoll() throws { try connection.sendRequest("GET", target) }
@@ -110,4 +136,50 @@ final class Counter: Sendable {
     var count: Int { value.withLock { $0 } }
 
     func increment() { value.withLock { $0 += 1 } }
+}
+
+/// Text of so many bytes that costs Swift quadratic time to compare: combining marks whose order is not the canonical
+/// one.
+func marks(_ bytes: Int) -> String { String(repeating: "\u{301}\u{323}", count: bytes / 4) }
+
+/// Holds those who pass until it is opened.
+final class Gate: Sendable {
+    private struct State {
+        var isOpen = false
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state = Mutex(State())
+
+    var waiting: Int { state.withLock { $0.waiters.count } }
+
+    func pass() async {
+        await withCheckedContinuation { continuation in
+            let isOpen = state.withLock { state in
+                if !state.isOpen { state.waiters.append(continuation) }
+                return state.isOpen
+            }
+            if isOpen { continuation.resume() }
+        }
+    }
+
+    func open() {
+        let waiters = state.withLock { state in
+            defer { state.waiters = [] }
+            state.isOpen = true
+            return state.waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+}
+
+/// Why clients have left, in order.
+final class Reasons: Sendable {
+    private let reasons = Mutex<[DisconnectReason]>([])
+
+    var all: [DisconnectReason] { reasons.withLock { $0 } }
+
+    func collect(from socket: Socket) {
+        socket.onDisconnect { reason in self.reasons.withLock { $0.append(reason) } }
+    }
 }

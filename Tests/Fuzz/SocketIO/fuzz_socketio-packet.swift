@@ -6,10 +6,11 @@ import Apus
 /// `b`.
 ///
 /// - what is read can be written, unless it has too many attachments by then, and is read again as the same;
-/// - a decoder that has refused a message is never asked again, so whatever is next begins anew.
+/// - a decoder that has refused a message is never asked again, so whatever is next begins anew;
+/// - a decoder with small limits gives out what keeps to them, and counts at least the bytes of attachments.
 @_cdecl("fuzz_socketio_packet")
 public func fuzzSocketIOPacket(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
-    var decoder = SocketPacketDecoder()
+    var (decoder, limited) = (SocketPacketDecoder(), SocketPacketDecoder(limits: limits))
     for record in input(data, count).split(separator: 0x1E, omittingEmptySubsequences: false) {
         let message: Message
         if record.first == UInt8(ascii: "b") {
@@ -22,8 +23,24 @@ public func fuzzSocketIOPacket(_ data: UnsafePointer<UInt8>?, _ count: Int) -> C
         } catch {
             decoder = SocketPacketDecoder()
         }
+        checkLimits(message, &limited)
     }
     return 0
+}
+
+private let limits = PacketLimits(namespaceBytes: 4, eventNameBytes: 3, attachments: 2, packetBytes: 40)
+
+/// What a decoder with small limits makes of a message.
+private func checkLimits(_ message: Message, _ decoder: inout SocketPacketDecoder) {
+    do throws(PacketFailure) {
+        guard let packet = try decoder.decode(message) else { return }
+        require(packet.namespace.utf8.count <= limits.namespaceBytes, "a namespace keeps to its limit")
+        let name = packet.kind == .event ? packet.data?[0]?.string : nil
+        require((name ?? "").utf8.count <= limits.eventNameBytes, "an event's name keeps to its limit")
+        if case .binary(let bytes) = message { require(decoder.footprint >= bytes.count, "attachments are counted") }
+    } catch {
+        decoder = SocketPacketDecoder(limits: limits)
+    }
 }
 
 private func check(_ packet: SocketPacket) {

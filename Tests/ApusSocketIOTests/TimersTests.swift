@@ -1,0 +1,39 @@
+import Apus
+import Synchronization
+import Testing
+
+@testable import ApusSocketIO
+
+@Suite(.timeLimit(.minutes(1)))
+struct TimersTests {
+    private final class Owner: Sendable {}
+
+    @Test func `calls of owners that are gone are forgotten long before they are due`() throws {
+        let timers = Timers(loop: try EventLoop())
+        let owner = Owner()
+        for number in 0..<1000 { timers.schedule(at: .now + .seconds(3600 - number), for: owner) {} }
+        for number in 0..<50_000 { timers.schedule(at: .now + .seconds(3600 + number % 99), for: Owner()) {} }
+        #expect(timers.count >= 1000 && timers.count <= 3000)
+        timers.close()
+        #expect(timers.count == 0)
+    }
+
+    @Test func `calls come in the order in which they are due, also after a sweep`() throws {
+        let timers = Timers(loop: try EventLoop())
+        let owner = Owner()
+        let places = Mutex<[Int]>([])
+        let start = ContinuousClock.now + .seconds(3600)
+        for index in 0..<2000 {
+            let place = index * 7919 % 2000
+            timers.schedule(at: start + .seconds(place), for: owner) { places.withLock { $0.append(place) } }
+            timers.schedule(at: start + .seconds(place), for: Owner()) {}
+        }
+        timers.wake(at: start + .seconds(1), now: start + .seconds(10_000))
+        #expect(places.withLock { $0.isEmpty })
+        timers.wake(at: start, now: start + .seconds(999))
+        #expect(places.withLock { $0 } == Array(0..<1000))
+        timers.wake(at: start + .seconds(1000), now: start + .seconds(10_000))
+        #expect(places.withLock { $0 } == Array(0..<2000))
+        withExtendedLifetime(owner) { timers.close() }
+    }
+}
