@@ -24,6 +24,7 @@ package final class EngineSession: Sendable {
     package let id: String
     /// Who opened it.
     package let handshake: Handshake
+    private let handshakeBytes: Int
     /// The loop of the connection that opened it.
     package let loop: EventLoop
     let engine: EngineServer
@@ -46,6 +47,8 @@ package final class EngineSession: Sendable {
         var isDelivering = false
         /// What the application was told last.
         var isPongDue = false
+        /// Bytes that the memory gauge knows of.
+        var gaugedBytes = 0
         /// What the client is told where the server ends the session because of a limit.
         var exceededSetting: String?
     }
@@ -66,6 +69,7 @@ package final class EngineSession: Sendable {
     init(engine: EngineServer, handshake: Handshake, id: String, loop: EventLoop, webSocket: WebSocket?) {
         self.engine = engine
         self.handshake = handshake
+        handshakeBytes = handshake.footprint
         self.id = id
         self.loop = loop
         let machine = SessionMachine(
@@ -82,6 +86,8 @@ package final class EngineSession: Sendable {
     package func accept() {
         if !isAccepted.exchange(true, ordering: .relaxed) { engine.accepted(self) }
     }
+
+    deinit { MemoryGauge.subtract(state.withLock { $0.gaugedBytes }) }
 
     /// Begins: sets timers, and gives the application its session.
     func begin(_ application: any EngineApplication) {
@@ -112,7 +118,19 @@ extension EngineSession {
         for action in state.machine.takeActions() { perform(action, &state) }
         tellOfPong(&state)
         schedule(&state)
+        gauge(&state)
         if !state.machine.isOpen || state.machine.transport == .webSocket { wakeSenders(&state) }
+    }
+
+    /// What a session takes up beside its queue: itself, its machine, and its entries in tables.
+    private static let ownBytes = 1024
+
+    /// Reports what waits for polls, and the session itself once.
+    private func gauge(_ state: inout State) {
+        let bytes = Self.ownBytes + handshakeBytes + state.machine.queuedBytes
+        guard bytes != state.gaugedBytes else { return }
+        MemoryGauge.add(bytes - state.gaugedBytes)
+        state.gaugedBytes = bytes
     }
 
     private func tellOfPong(_ state: inout State) {

@@ -68,7 +68,7 @@ struct SessionMachine {
     private var upgrade = Upgrade.none
     private var hanging = Poll.none
     private var queue: [Message] = []
-    private var queuedBytes = 0
+    private(set) var queuedBytes = 0
     /// When the next ping is due, or, while a pong is awaited, when the wait ends.
     private var heartbeat: Instant
     private var awaitsPong = false

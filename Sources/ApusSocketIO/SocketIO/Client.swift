@@ -18,6 +18,8 @@ final class Client: Sendable {
         /// Whether it has ever been in a namespace.
         var hasJoined = false
         var end: DisconnectReason?
+        /// Bytes of the packet that is not whole yet, as the memory gauge knows them.
+        var gaugedParts = 0
         /// Whether it has exceeded a limit, so that nothing more of it is looked at.
         var isRefused = false
         var backlog: Backlog
@@ -34,6 +36,8 @@ final class Client: Sendable {
             self?.closeIfIdle()
         }
     }
+
+    deinit { MemoryGauge.subtract(state.withLock { $0.gaugedParts }) }
 
     /// Where its handlers run: with its WebSocket, if it has one.
     var loop: EventLoop { session.webSocket?.eventLoop ?? session.loop }
@@ -102,6 +106,7 @@ extension Client: EngineApplication {
         do {
             let packet = try state.decoder.decode(message)
             let size = state.decoder.footprint
+            gauge(parts: packet == nil ? size : 0, &state)
             guard let packet else {
                 // Parts of a packet are held as well.
                 return state.backlog.hasRoom(for: size) ? .nothing : .overrun
@@ -110,6 +115,13 @@ extension Client: EngineApplication {
         } catch {
             return .broken(error)
         }
+    }
+
+    /// Reports the parts of a packet that is not whole yet.
+    private func gauge(parts bytes: Int, _ state: inout State) {
+        guard bytes != state.gaugedParts else { return }
+        MemoryGauge.add(bytes - state.gaugedParts)
+        state.gaugedParts = bytes
     }
 
     private func end(because failure: PacketFailure) {
@@ -242,12 +254,15 @@ extension Client {
     /// the session is over.
     func began(_ size: Int) -> Bool {
         let hasRoom = state.withLock { $0.backlog.begin(size) }
-        if !hasRoom { overrun() }
+        if hasRoom { MemoryGauge.add(size) } else { overrun() }
         return hasRoom
     }
 
     /// It was dealt with.
-    func ended(_ size: Int) { wake { $0.end(size) } }
+    func ended(_ size: Int) {
+        MemoryGauge.subtract(size)
+        wake { $0.end(size) }
+    }
 
     /// What it has sent and nobody has dealt with yet, as far as it is counted.
     var unhandledBytes: Int { state.withLock { $0.backlog.bytes } }

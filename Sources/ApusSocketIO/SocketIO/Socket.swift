@@ -81,7 +81,10 @@ public final class Socket: Sendable {
             state.rooms = recovered.rooms.union([Name(recovered.id)])
         }
         self.state = Mutex(state)
+        MemoryGauge.add(auth.footprint)
     }
+
+    deinit { MemoryGauge.subtract(auth.footprint) }
 
     /// Whether the client is in the namespace. `false` while a middleware decides on it, and once it has left.
     public var isConnected: Bool { phase == .connected }
