@@ -3,9 +3,11 @@ import Apus
 /// What the application wants.
 extension EngineSession {
     /// Sends messages that stay together, whatever becomes of them; a client that is too slow is closed.
-    package func post(_ messages: [Message]) {
+    ///
+    /// - Parameter isLast: whether they end what was sent before; then they wait for a poll though the queue is full.
+    package func post(_ messages: [Message], isLast: Bool = false) {
         step(deliversLater: true) { state in
-            switch state.machine.send(messages) {
+            switch state.machine.send(messages, isLast: isLast) {
             case .write: if let webSocket = state.webSocket { write(messages, to: webSocket) }
             case .full: state.machine.fail(.transportError)
             case .sent, .closed: return
@@ -98,16 +100,8 @@ extension EngineSession {
     }
 
     /// Ends the session.
-    ///
-    /// - Parameter messages: what is sent before, whatever waits already.
-    package func close(_ reason: EngineEnd = .forcedClose, behind messages: [Message] = []) {
-        step { state in
-            if !messages.isEmpty, state.machine.send(messages, isLast: true) == .write, let webSocket = state.webSocket
-            {
-                write(messages, to: webSocket)
-            }
-            state.machine.close(reason, now: .now)
-        }
+    package func close(_ reason: EngineEnd = .forcedClose) {
+        step { $0.machine.close(reason, now: .now) }
     }
 
     /// Ends the session of a client that exceeds what a setting allows; a WebSocket's Close names the setting.

@@ -295,7 +295,7 @@ extension SessionMachine {
 
     /// Takes messages that stay together.
     ///
-    /// - Parameter isLast: whether the session is closed behind them; then they are taken even where the queue is full.
+    /// - Parameter isLast: whether they end what was sent before; then they are taken even where the queue is full.
     mutating func send(_ messages: [Message], isLast: Bool = false) -> SendOutcome {
         guard isOpen else { return .closed }
         guard transport == .polling else { return .write }

@@ -123,7 +123,13 @@ extension Socket {
     /// Ends what ``holdWork()`` began; nothing is to come of a client that was refused, or left before it was welcomed.
     func drop() {
         // Whoever disconnects it later does not mean the one that may be in its place by then.
-        state.withLock { $0.phase = .gone }
+        let waiting = state.withLock { state -> [AcknowledgementHandler] in
+            state.phase = .gone
+            defer { state.acknowledgements = [:] }
+            return Array(state.acknowledgements.values)
+        }
+        client.awaits(-waiting.count)
+        for resume in waiting { resume(.failure(SocketIOError.disconnected)) }
         forgetHandlers()
         endWork()
     }

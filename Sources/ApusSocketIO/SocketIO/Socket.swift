@@ -203,7 +203,7 @@ extension Socket {
     func leaveNamespace() {
         guard ends(.serverNamespaceDisconnect) else { return }
         client.left(namespace.name, isThrownOut: true)
-        client.session.post(SocketPacket(kind: .disconnect, namespace: namespace.name).encoded())
+        client.session.post(SocketPacket(kind: .disconnect, namespace: namespace.name).encoded(), isLast: true)
     }
 
     private func forgetRecovery() {
