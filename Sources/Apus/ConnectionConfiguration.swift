@@ -7,6 +7,10 @@ protocol ConnectionConfiguration {
     var compression: Compression { get }
     var maxInboundBytes: Int { get }
     var maxOutboundBytes: Int { get }
+    var maxBurstBytes: Int { get }
+    var slowConsumerLag: Duration { get }
+    var minOutboundRate: Int { get }
+    var outboundTimeout: Duration { get }
     var slowConsumerPolicy: WebSocketServer.Configuration.SlowConsumerPolicy { get }
     var handshakeTimeout: Duration { get }
     var pingInterval: Duration? { get }
@@ -28,8 +32,13 @@ extension ConnectionConfiguration {
         for limit in compression.limits { try check(limit.value, in: limit.range, limit.name) }
         try check(maxInboundBytes, in: 1...Int.max, "maxInboundBytes")
         try check(maxOutboundBytes, in: 1...Int.max, "maxOutboundBytes")
+        try check(maxBurstBytes, in: 1...Int.max, "maxBurstBytes")
+        try check(minOutboundRate, in: 0...Int(UInt32.max), "minOutboundRate")
         try check(maxMissedPings, in: 0...100, "maxMissedPings")
-        let timeouts = [handshakeTimeout, pingInterval ?? .seconds(1), closeTimeout, maxLifetime ?? .seconds(1)]
+        let timeouts = [
+            handshakeTimeout, pingInterval ?? .seconds(1), closeTimeout, maxLifetime ?? .seconds(1), slowConsumerLag,
+            outboundTimeout,
+        ]
         for timeout in timeouts + others {
             try check(timeout.milliseconds, in: 1...Int(UInt32.max), "each timeout, in milliseconds,")
         }

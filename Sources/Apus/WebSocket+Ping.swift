@@ -4,8 +4,9 @@ extension WebSocket {
     /// The server pings idle connections by itself; this is for measuring, or for asking right now.
     ///
     /// - Returns: how long the answer took.
-    /// - Throws: ``WebSocketError``: `connectionClosed`, what ended the connection meanwhile, or `cancelled` where the
-    ///   task was cancelled before the answer came.
+    /// - Throws: ``WebSocketError``: `connectionClosed`, what ended the connection meanwhile, `outOfResources` while 64
+    ///   control frames wait for a peer that takes nothing, or `cancelled` where the task was cancelled before the
+    ///   answer came.
     @discardableResult
     public func ping() async throws(WebSocketError) -> Duration {
         let start = ContinuousClock.now

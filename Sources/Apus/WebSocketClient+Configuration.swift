@@ -55,9 +55,24 @@ extension WebSocketClient {
         /// Bytes of messages that nobody has read yet; with more, reading stops until half of them are read, and what
         /// the last read brought beyond stays as it came (128 KiB at most). 64 KiB.
         public var maxInboundBytes = 64 << 10
-        /// Bytes queued for a server that does not take them; with more, ``slowConsumerPolicy`` applies. 1 MiB.
+        /// The memory that may wait for the server, in bytes, before ``slowConsumerPolicy`` applies. Default: 1 MiB.
         public var maxOutboundBytes = 1 << 20
-        /// What to do with a message while the outbound queue is full; the sender waits.
+        /// The memory that a burst may make wait for the server, in bytes. Under
+        /// ``WebSocketServer/Configuration/SlowConsumerPolicy/dropMessage``, messages beyond it are dropped. Values
+        /// below ``maxOutboundBytes`` mean that limit. Default: 16 MiB.
+        public var maxBurstBytes = 16 << 20
+        /// How long the server may stay above ``maxOutboundBytes`` without catching up, under
+        /// ``WebSocketServer/Configuration/SlowConsumerPolicy/close``. It catches up while what waits for it becomes
+        /// less, or while it takes at least that limit in this time. Default: 2 seconds.
+        public var slowConsumerLag = Duration.seconds(2)
+        /// The minimum rate at which the server has to acknowledge what it is sent, in bytes per second, measured over
+        /// ``outboundTimeout``. A slower server is dropped, whatever its connection is used for. 0 turns this off.
+        /// Default: 1,024.
+        public var minOutboundRate = 1024
+        /// The time over which ``minOutboundRate`` is measured, and after which the system gives up a TCP connection
+        /// whose peer acknowledges nothing. Default: 60 seconds.
+        public var outboundTimeout = Duration.seconds(60)
+        /// What to do with a message while ``maxOutboundBytes`` wait. Default: the sender waits.
         public var slowConsumerPolicy = WebSocketServer.Configuration.SlowConsumerPolicy.suspendSender
         /// Silence after which a Ping is sent; `nil` for never. 30 s.
         public var pingInterval: Duration? = .seconds(30)

@@ -25,14 +25,17 @@ extension WebSocketServer {
             case any
         }
 
-        /// What to do with a message for a peer whose outbound queue is full.
+        /// What to do with a message for a peer for which more than ``maxOutboundBytes`` wait, and whose socket is
+        /// full. Nobody is judged before its socket has had time to take what was sent.
         public enum SlowConsumerPolicy: Hashable, Sendable {
-            /// `send` waits. What cannot wait, a topic's message, closes the connection with 1013, so that the peer
-            /// knows that it missed something.
+            /// `send` waits. A topic's message cannot wait, so it is queued; a peer that does not catch up within
+            /// ``slowConsumerLag``, or passes ``maxBurstBytes``, is closed with 1013 and knows that it missed
+            /// something.
             case suspendSender
             /// The message is dropped and counted.
             case dropMessage
-            /// The connection is closed with 1013.
+            /// As `suspendSender`; and a peer that makes `send` wait for longer than ``slowConsumerLag`` is closed
+            /// with 1013, too.
             case close
         }
 
@@ -100,8 +103,23 @@ extension WebSocketServer {
         /// Bytes of messages that nobody has read yet; with more, reading stops until half of them are read, and what
         /// the last read brought beyond stays as it came (128 KiB at most). 64 KiB.
         public var maxInboundBytes = 64 << 10
-        /// Bytes queued for one peer that does not take them; with more, ``slowConsumerPolicy`` applies. 1 MiB.
+        /// The memory that may wait for one peer, in bytes, before ``slowConsumerPolicy`` applies. A shared message
+        /// counts in full for each peer that it waits for. Default: 1 MiB.
         public var maxOutboundBytes = 1 << 20
+        /// The memory that a burst may make wait for one peer, in bytes. A peer whose socket is full when a topic's
+        /// message would pass this is closed with 1013, or misses the message, as ``slowConsumerPolicy`` says. Values
+        /// below ``maxOutboundBytes`` mean that limit. Default: 16 MiB.
+        public var maxBurstBytes = 16 << 20
+        /// How long a peer may stay above ``maxOutboundBytes`` without catching up. A peer catches up while what waits
+        /// for it becomes less, or while it takes at least that limit in this time. Default: 2 seconds.
+        public var slowConsumerLag = Duration.seconds(2)
+        /// The minimum rate at which a peer has to acknowledge what it is sent, in bytes per second, measured over
+        /// ``outboundTimeout``. A slower peer is dropped, whatever its connection is used for. 0 turns this off.
+        /// Default: 1,024.
+        public var minOutboundRate = 1024
+        /// The time over which ``minOutboundRate`` is measured, and after which the system gives up a TCP connection
+        /// whose peer acknowledges nothing. Default: 60 seconds.
+        public var outboundTimeout = Duration.seconds(60)
         /// How many bytes of memory the process may hold for its connections, as ``Statistics/memoryNow`` counts them.
         ///
         /// When more than nine tenths of it are used, the connections that hold the most are closed with 1013 ("try
@@ -114,7 +132,7 @@ extension WebSocketServer {
         /// `RLIMIT_AS`, `RLIMIT_DATA` and the physical memory. Handlers have to live in the other half. At least 16
         /// MiB; `Int.max` turns it off. Default: `nil`.
         public var memoryBudget: Int?
-        /// What to do with a message for a peer whose outbound queue is full; the sender waits.
+        /// What to do with a message for a peer for which ``maxOutboundBytes`` wait. Default: the sender waits.
         public var slowConsumerPolicy = SlowConsumerPolicy.suspendSender
         /// The maximum number of deliveries on their way to one event loop from other threads: published messages, each
         /// times its subscribers on that loop. With more, ``Topic/tryPublish(_:except:)-(String,_)`` answers

@@ -72,7 +72,8 @@ extension WebSocketServer {
         public internal(set) var memoryErrors = 0
         /// Messages not sent because a queue was full: ``Configuration/SlowConsumerPolicy/dropMessage``.
         public internal(set) var messagesDropped = 0
-        /// Connections closed with 1013 because their queue was full: ``Configuration/maxOutboundBytes``.
+        /// Connections closed with 1013 because their peers did not keep up: ``Configuration/slowConsumerLag``,
+        /// ``Configuration/maxBurstBytes``.
         public internal(set) var slowConsumersClosed = 0
         /// Connections ended, most of them with 1013, because memory was short and they held the most:
         /// ``Configuration/memoryBudget``.
@@ -92,6 +93,8 @@ extension WebSocketServer {
         public internal(set) var pingsSent = 0
         /// Connections ended because no ping was answered: ``Configuration/maxMissedPings``.
         public internal(set) var pingTimeouts = 0
+        /// Connections ended because their peers acknowledged too little: ``Configuration/minOutboundRate``.
+        public internal(set) var connectionsStalled = 0
         /// Connections ended because the closing handshake took too long: ``Configuration/closeTimeout``.
         public internal(set) var closeTimeouts = 0
         /// Connections closed with 1001 because of their age: ``Configuration/maxLifetime``.
@@ -127,7 +130,7 @@ extension WebSocketServer {
             \.protocolErrors, \.utf8Errors, \.sizeErrors, \.fragmentErrors, \.inflateErrors, \.memoryErrors,
             \.messagesDropped, \.slowConsumersClosed, \.memoryBudgetClosed, \.memoryBudgetRefused,
             \.publicationsRefused, \.publicationsDelayed, \.readsPaused,
-            \.pingsSent, \.pingTimeouts, \.closeTimeouts,
+            \.pingsSent, \.pingTimeouts, \.connectionsStalled, \.closeTimeouts,
             \.lifetimesEnded, \.tlsHandshakes, \.tlsResumptions, \.tlsFailures, \.tlsPlainRefused, \.tlsTruncations,
             \.connectionsLost,
         ]

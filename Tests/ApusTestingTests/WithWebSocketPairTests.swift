@@ -64,10 +64,44 @@ struct WithWebSocketPairTests {
         }
     }
 
+    /// A client's frames are masked, and so larger by the key.
+    @Test(arguments: [100, 10_000, 200_000]) func `a client's ping overtakes what it has queued, and cuts no frame`(
+        size: Int
+    ) async throws {
+        let count = 2_000_000 / size
+        let queued = AsyncStream<Void>.makeStream()
+        try await withWebSocketPair { socket in
+            for await _ in queued.stream {}
+            var received = 0
+            for try await message in socket {
+                #expect(message == .binary([UInt8](repeating: UInt8(truncatingIfNeeded: received), count: size)))
+                received += 1
+                if received == count { break }
+            }
+        } client: { socket in
+            var sent = 0
+            while sent < count,
+                socket.trySend([UInt8](repeating: UInt8(truncatingIfNeeded: sent), count: size)) == .sent
+            {
+                sent += 1
+            }
+            async let answer = socket.ping()
+            await Task.yield()
+            queued.continuation.finish()
+            _ = try await answer
+            while sent < count {
+                try await socket.send([UInt8](repeating: UInt8(truncatingIfNeeded: sent), count: size))
+                sent += 1
+            }
+            for try await _ in socket {}
+        }
+    }
+
     @Test func `a slow consumer is closed with 1013 where the policy says so`() async throws {
         var configuration = WebSocketServer.Configuration()
         configuration.maxOutboundBytes = 50_000
         configuration.slowConsumerPolicy = .close
+        configuration.slowConsumerLag = .milliseconds(1)
         let isClosed = AsyncStream<Void>.makeStream()
         try await withWebSocketPair(configuration: configuration) { socket in
             defer { isClosed.continuation.finish() }

@@ -112,11 +112,21 @@ struct EndingTests {
             change: {
                 $0.slowConsumerPolicy = .close
                 $0.maxOutboundBytes = 1000
+                $0.slowConsumerLag = .milliseconds(1)
                 $0.closeTimeout = .seconds(60)  // the last of them has to wait for its turn to read
             },
-            handler: { socket in while true { try await socket.send([UInt8](repeating: 0, count: 1 << 20)) } }
-        ) { try $0.readClose() },
+            handler: { socket in
+                defer { isTooSlow.release() }
+                while true { try await socket.send([UInt8](repeating: 0, count: 1 << 20)) }
+            }
+        ) {
+            isTooSlow.wait()
+            try $0.readClose()
+        },
     ]
+
+    /// Released for each peer that was found too slow.
+    private static let isTooSlow = Blocker()
 
     private struct Weak: Sendable {
         weak let socket: WebSocket?

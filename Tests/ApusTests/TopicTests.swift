@@ -57,6 +57,7 @@ struct TopicTests {
                 $0.threads = 1
                 $0.maxInboundBytes = 1000
                 $0.maxOutboundBytes = 100_000
+                $0.slowConsumerLag = .milliseconds(1)
             })
         let topic = try server.topic("lobby")
         let (gate, subscribed) = (Gate(), Box<Void>())
@@ -250,7 +251,12 @@ struct TopicTests {
 
     @Test func `a subscriber that reads too slowly is closed with 1013, and others get all`() async throws {
         let message = [UInt8](repeating: 7, count: 100_000)
-        let statistics = try await Self.withTopic(.with { $0.maxOutboundBytes = 300_000 }) { server, topic, port in
+        let statistics = try await Self.withTopic(
+            .with {
+                $0.maxOutboundBytes = 300_000
+                $0.slowConsumerLag = .milliseconds(1)
+            }
+        ) { server, topic, port in
             let slow = try await Self.open(1, port: port, receiveBuffer: 4096)[0]
             let quick = try await Self.open(1, port: port)[0]
             var published = 0

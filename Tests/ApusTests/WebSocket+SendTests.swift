@@ -199,12 +199,13 @@ struct WebSocketSendTests {
         }
     }
 
-    @Test func `by the policy close, a message that does not fit closes with 1013`() async throws {
+    @Test func `by the policy close, a peer that makes a sender wait too long is closed with 1013`() async throws {
         let codes = Box<WebSocketError.Code?>()
         let statistics = try await withServer(
             .with {
                 $0.maxOutboundBytes = 100_000
                 $0.slowConsumerPolicy = .close
+                $0.slowConsumerLag = .milliseconds(1)
             }
         ) { socket in
             guard socket.request.path == "/flood" else { return try await echo(socket) }
@@ -218,7 +219,7 @@ struct WebSocketSendTests {
             let (numbers, code) = try await onThread { try Self.readNumbers(client) }
             #expect(code == 1013)
             #expect(numbers == Array(0..<numbers.count))
-            #expect(server.statistics.messagesSent == numbers.count)
+            #expect(server.statistics.messagesSent >= numbers.count)  // what waited was dropped
             try await expectEcho(port: port)
         }
         #expect(statistics.slowConsumersClosed == 1)

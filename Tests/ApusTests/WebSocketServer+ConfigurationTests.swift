@@ -15,6 +15,10 @@ struct WebSocketServerConfigurationTests {
         #expect(configuration.maxFragments == 4096)
         #expect(configuration.maxInboundBytes == 64 << 10)
         #expect(configuration.maxOutboundBytes == 1 << 20)
+        #expect(configuration.maxBurstBytes == 16 << 20)
+        #expect(configuration.slowConsumerLag == .seconds(2))
+        #expect(configuration.minOutboundRate == 1024)
+        #expect(configuration.outboundTimeout == .seconds(60))
         #expect(configuration.slowConsumerPolicy == .suspendSender)
         #expect(configuration.originPolicy == .same)
         #expect(configuration.handshakeTimeout == .seconds(10))
@@ -53,6 +57,8 @@ struct WebSocketServerConfigurationTests {
         Mistake("maxMessageBytes must be from 1 to 9223372036854775807, not 0") { $0.maxMessageBytes = 0 },
         Mistake("maxFragments must be from 1 to 4294967295, not 0") { $0.maxFragments = 0 },
         Mistake("maxInboundBytes must be from 1 to 9223372036854775807, not 0") { $0.maxInboundBytes = 0 },
+        Mistake("maxBurstBytes must be from 1 to 9223372036854775807, not 0") { $0.maxBurstBytes = 0 },
+        Mistake("minOutboundRate must be from 0 to 4294967295, not -1") { $0.minOutboundRate = -1 },
         Mistake("maxOutboundBytes must be from 1 to 9223372036854775807, not -1") { $0.maxOutboundBytes = -1 },
         Mistake("minBodyRate must be from 0 to 1073741824, not -1") { $0.minBodyRate = -1 },
         Mistake("each timeout, in milliseconds, must be from 1 to 4294967295, not 0") { $0.keepAliveTimeout = .zero },

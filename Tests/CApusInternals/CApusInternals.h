@@ -3,13 +3,15 @@
 #define CAPUS_INTERNALS_H
 
 #include "../../CSources/CApus/net/allowance.h"
+#include "../../CSources/CApus/net/clock.h"
 #include "../../CSources/CApus/net/connect.h"
 #include "../../CSources/CApus/net/listen.h"
-#include "../../CSources/CApus/net/outbound.h"
+#include "../../CSources/CApus/net/outbox.h"
 #include "../../CSources/CApus/net/pipe.h"
 #include "../../CSources/CApus/net/random.h"
 #include "../../CSources/CApus/net/uv_loop.h"
 #include "../../CSources/CApus/net/wheel.h"
+#include "../../CSources/CApus/server/charge.h"
 #include "../../CSources/CApus/server/fragments.h"
 
 /* Of server/trim.h, the same. */

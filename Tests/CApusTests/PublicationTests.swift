@@ -86,6 +86,7 @@ struct PublicationTests {
             let small = try #require(Publication([Array("small".utf8), [1]]))
             try Self.withTopic({
                 $0.endpoint.outbound_limit = 1 << 20
+                $0.endpoint.burst_limit = 1 << 20
                 $0.endpoint.slow_consumer = APUS_SLOW_CONSUMER_DROP
             }) { connection in
                 for publication in [filler, large] { apus_publication_send(publication.pointer, connection) }

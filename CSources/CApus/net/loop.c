@@ -7,6 +7,7 @@
 
 #include "apus/alloc.h"
 #include "apus/gauge.h"
+#include "net/clock.h"
 #include "net/secure.h"
 #include "net/stream.h"
 #include "net/uv_loop.h"
@@ -15,6 +16,9 @@
 
 /* Jobs that run between two looks at the network. A task that always queues itself again must not starve it. */
 #define JOBS_PER_DRAIN 1024
+
+/* Bytes that are flushed between two looks at the network: a few milliseconds' worth. */
+#define WRITTEN_PER_TURN ((size_t)4 << 20)
 
 /* What a loop keeps of large blocks, and for how many ticks without large messages: a second. */
 #define KEPT_BYTES ((size_t)8 << 20)
@@ -91,7 +95,14 @@ static void on_wake(uv_async_t *wake)
 
 static uint64_t ticks(const apus_loop *loop)
 {
-    return uv_now(&loop->uv) / APUS_WHEEL_TICK;
+    return (uv_now(&loop->uv) + loop->clock_skipped) / APUS_WHEEL_TICK;
+}
+
+void apus__loop_skip(apus_loop *loop, uint64_t time)
+{
+    loop->clock_skipped += time;
+    uv_update_time(&loop->uv);
+    apus__wheel_advance(&loop->wheel, ticks(loop));
 }
 
 /* Timers judge peers, so they fire after the sockets have been read: behind the poll that follows the tick. After a
@@ -172,7 +183,10 @@ static void on_turn(uv_prepare_t *turn)
 {
     apus_loop *loop = turn->data;
     apus__loop_drain(loop);
+    loop->write_left = WRITTEN_PER_TURN;
     apus__stream_flush_dirty(loop);
+    loop->write_left = WRITTEN_PER_TURN;
+    loop->turn_number++;
     if (APUS_UNLIKELY(apus_memory_has_moved() || loop->is_to_look))
         tell_watchers(loop);
     bool is_awaited = apus__allowance_is_awaited(&loop->turn_room);

@@ -47,6 +47,9 @@ struct apus_loop {
     apus_secure_buffers *secure; /* NULL until the loop has a TLS connection */
     apus_queue dirty;            /* streams with something to flush before the loop waits */
     apus_queue watchers;         /* of memory */
+    uint32_t turn_number;        /* counted up before each poll */
+    size_t write_left;           /* bytes that this turn may still flush */
+    uint64_t clock_skipped;      /* ms that apus__loop_skip has added */
     uv_loop_t uv;
     uv_prepare_t turn;
     uv_async_t wake;

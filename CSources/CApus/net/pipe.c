@@ -16,6 +16,7 @@ struct apus_pipe {
     bool has_ended; /* nothing more will be sent to this end */
     size_t first;   /* of the bytes that wait here */
     size_t count;
+    uint64_t sent; /* to the other end */
     uint8_t ring[APUS_PIPE_SIZE];
 };
 
@@ -114,6 +115,7 @@ ssize_t apus__pipe_send(apus_pipe *pipe, const struct iovec *pieces, int count)
     size_t sent = 0;
     for (int i = 0; i < count; i++)
         sent += put(peer, pieces[i].iov_base, pieces[i].iov_len);
+    pipe->sent += sent;
     update(peer);
     update(pipe);
     if (sent != 0)
@@ -138,6 +140,16 @@ ssize_t apus__pipe_receive(apus_pipe *pipe, uint8_t *data, size_t size)
     update(pipe);
     update(pipe->peer);
     return (ssize_t)taken;
+}
+
+size_t apus__pipe_unread(const apus_pipe *pipe)
+{
+    return pipe->peer == NULL ? 0 : pipe->peer->count;
+}
+
+uint64_t apus__pipe_taken(const apus_pipe *pipe)
+{
+    return pipe->sent - apus__pipe_unread(pipe);
 }
 
 static void end(apus_pipe *pipe)

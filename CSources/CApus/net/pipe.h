@@ -34,6 +34,10 @@ ssize_t apus__pipe_send(apus_pipe *pipe, const struct iovec *pieces, int count);
 /* As recv: how many bytes came, 0 at the end, or -1 and EAGAIN. */
 ssize_t apus__pipe_receive(apus_pipe *pipe, uint8_t *data, size_t size);
 
+/* How many bytes the other end has read, and how many it has not read yet. */
+uint64_t apus__pipe_taken(const apus_pipe *pipe);
+size_t apus__pipe_unread(const apus_pipe *pipe);
+
 /* As shutdown: the other end finds an end behind what was sent. */
 void apus__pipe_finish(apus_pipe *pipe);
 

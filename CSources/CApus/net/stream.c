@@ -136,7 +136,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 {
     apus_stream *stream = poll->data;
     if (events & UV_WRITABLE)
-        apus__stream_flush(stream);
+        apus__stream_continue(stream);
     /* An error of the socket (status < 0) is told by reading it. */
     if (stream->is_open && ((events & UV_READABLE) != 0 || status < 0))
         read_once(stream);
@@ -148,7 +148,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 static void on_pipe(apus_stream *stream, int events)
 {
     if (events & UV_WRITABLE)
-        apus__stream_flush(stream);
+        apus__stream_continue(stream);
     if (stream->is_open && (events & UV_READABLE) != 0)
         read_once(stream);
 }
@@ -171,8 +171,11 @@ static void init(apus_stream *stream, apus_loop *loop, const apus_stream_callbac
     stream->is_finished = false;
     stream->has_place = false;
     stream->is_held = false;
+    stream->is_full = false;
+    stream->full_turn = 0;
+    stream->drained = 0;
     apus_queue_init(&stream->dirty);
-    apus__outbound_init(&stream->outbound);
+    apus__outbox_init(&stream->outbox);
 }
 
 int apus__stream_open(apus_stream *stream, apus_loop *loop, int fd, const apus_stream_callbacks *callbacks,
@@ -224,7 +227,7 @@ void apus__stream_close(apus_stream *stream)
         return;
     apus__stream_drop_cork(stream);
     apus_queue_remove(&stream->dirty);
-    apus__outbound_clear(&stream->outbound);
+    apus__outbox_clear(&stream->outbox);
     apus__secure_free(stream->secure);
     stream->secure = NULL;
     stream->is_open = false;

@@ -12,7 +12,7 @@
 #include "apus/error.h"
 #include "apus/statistics.h"
 #include "net/loop.h"
-#include "net/outbound.h"
+#include "net/outbox.h"
 #include "net/pipe.h"
 #include "net/secure.h"
 
@@ -35,6 +35,9 @@ typedef struct apus_stream_callbacks {
     void (*on_fail)(apus_stream *stream, int error);
     /* A part of what was queued has left, or all of it: more may be given. */
     void (*on_sent)(apus_stream *stream);
+    /* The transport has become full, with something queued; on_sent follows when it has taken more. Nothing may be sent
+     * from here. */
+    void (*on_full)(apus_stream *stream);
     /* After apus__stream_close: the stream's memory may go. */
     void (*on_close)(apus_stream *stream);
 } apus_stream_callbacks;
@@ -53,10 +56,13 @@ struct apus_stream {
     bool is_waiting_to_write;
     bool is_finishing; /* the sending direction ends once all is sent */
     bool is_finished;
-    bool has_place; /* changed by the owner */
-    bool is_held;   /* not read although it is to be: see `holds_large` */
+    bool has_place;     /* changed by the owner */
+    bool is_held;       /* not read although it is to be: see `holds_large` */
+    bool is_full;       /* the transport took less than it was given last, and no room was reported since */
+    uint32_t full_turn; /* the loop's turn in which it became full */
+    uint64_t drained;   /* bytes that were queued and that the transport has taken */
     apus_queue dirty;
-    apus_outbound outbound;
+    apus_outbox outbox;
     union {
         uv_poll_t poll;
         uv_idle_t idle; /* a pipe's: each turn of the loop in which it is ready */
@@ -93,7 +99,7 @@ void apus__stream_resume_large(apus_stream *stream);
 static inline uint8_t *apus__stream_claim(apus_stream *stream, size_t len)
 {
     apus_loop *loop = stream->loop;
-    if (APUS_UNLIKELY(loop->corked != stream || stream->outbound.bytes != 0 || len > APUS_CORK_SIZE - loop->cork_len))
+    if (APUS_UNLIKELY(loop->corked != stream || stream->outbox.bytes != 0 || len > APUS_CORK_SIZE - loop->cork_len))
         return NULL;
     uint8_t *place = loop->cork + loop->cork_len;
     loop->cork_len += len;
@@ -113,12 +119,64 @@ int apus__stream_write(apus_stream *stream, const uint8_t *header, size_t header
  * bytes have left: 0 also where something is queued, or the stream has failed. */
 size_t apus__stream_offer(apus_stream *stream, struct iovec *pieces, int count);
 
-/* Sends a shared buffer, without a copy. APUS_OK or APUS_ENOMEM. */
-int apus__stream_share(apus_stream *stream, apus_buffer *buffer);
-
-/* Takes the first `len` bytes of another queue, in order with all before. APUS_OK, or APUS_ENOMEM, which fails the
+/* Queues what is left of a frame whose beginning was offered and has left. APUS_OK, or APUS_ENOMEM, which fails the
  * stream. */
-int apus__stream_take(apus_stream *stream, apus_outbound *from, size_t len);
+int apus__stream_queue_rest(apus_stream *stream, const uint8_t *header, size_t header_len, const uint8_t *data,
+                            size_t len);
+
+/* Sends a control frame, before data that has not begun to leave; `flags` as for apus__outbox_control. APUS_OK,
+ * APUS_EFULL where too many wait, or APUS_ENOMEM. */
+int apus__stream_control(apus_stream *stream, const uint8_t *frame, size_t len, uint32_t flags);
+
+/* Sends `len` bytes of a shared buffer, whole frames, without a copy; `is_last` as for apus__outbox_share. APUS_OK or
+ * APUS_ENOMEM. */
+int apus__stream_share(apus_stream *stream, apus_buffer *buffer, const uint8_t *data, size_t len, bool is_last);
+
+/* The same for the whole of a small buffer, where nothing is in the way; else false, and apus__stream_share takes it.
+ * The stream is open and has not failed. */
+static inline bool apus__stream_share_now(apus_stream *stream, apus_buffer *buffer)
+{
+    apus_loop *loop = stream->loop;
+    if (APUS_UNLIKELY(loop->corked == stream && loop->cork_len != 0))
+        return false;
+    if (APUS_UNLIKELY(!apus__outbox_share_now(&stream->outbox, buffer)))
+        return false;
+    if (apus_queue_is_empty(&stream->dirty))
+        apus_queue_append(&loop->dirty, &stream->dirty);
+    return true;
+}
+
+/* Queues one whole frame of `len` bytes, behind what is corked, that the caller writes where this points; or holds it
+ * back (apus__outbox_claim). NULL when memory is out, and the stream has failed. */
+uint8_t *apus__stream_queue(apus_stream *stream, size_t len, bool is_held);
+
+/* Holds frames back, and sends what was held back (apus__outbox_hold). APUS_OK, or APUS_ENOMEM, which fails the stream.
+ */
+int apus__stream_hold(apus_stream *stream, apus_buffer *buffer, const uint8_t *data, size_t len, bool is_last);
+int apus__stream_release(apus_stream *stream);
+
+/* Gives the transport what is queued, now, and calls nobody back; on_sent follows in the next flush. To be called only
+ * while it is not full. */
+void apus__stream_push(apus_stream *stream);
+
+/* Whether the transport is full, and has been since before the loop polled last: the peer does not take what it is
+ * sent. */
+static inline bool apus__stream_is_stuck(const apus_stream *stream)
+{
+    return stream->is_full && stream->full_turn != stream->loop->turn_number;
+}
+
+/* The bytes of memory that wait for the peer. */
+static inline size_t apus__stream_charge(const apus_stream *stream)
+{
+    return stream->outbox.charge + (stream->secure == NULL ? 0 : stream->secure->pending.capacity);
+}
+
+/* How many bytes the peer has acknowledged, or, where the system does not say, how many that were queued have left. */
+uint64_t apus__stream_taken(const apus_stream *stream);
+
+/* Whether the peer still has to acknowledge something, queued or sent. */
+bool apus__stream_is_outstanding(const apus_stream *stream);
 
 /* Gives up sending, as after a write that failed: what is queued goes, and on_end tells `error` in the next flush. */
 void apus__stream_fail(apus_stream *stream, int error);
@@ -137,7 +195,8 @@ void apus__stream_await_writability(apus_stream *stream);
 void apus__stream_mark_dirty(apus_stream *stream);
 void apus__stream_discard(apus_stream *stream);
 
-/* Flushes all streams that have something to send. */
+/* Flushes the streams that have something to send, one after the other, a slice of each at a time. What this turn has
+ * no time for stays marked. */
 void apus__stream_flush_dirty(apus_loop *loop);
 
 #endif

@@ -1,27 +1,18 @@
 /* The way out: pieces are gathered in the loop's cork and leave in one system call; what the transport does not take is
- * queued, and sent on once it has room. */
+ * queued, and sent on once it has room (flush.c). */
 #include "net/write.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
+#include "net/tcp.h"
 #include "net/transfer.h"
-
-#define PIECES_PER_CALL 64
 
 void apus__stream_mark_dirty(apus_stream *stream)
 {
     if (apus_queue_is_empty(&stream->dirty))
         apus_queue_append(&stream->loop->dirty, &stream->dirty);
-}
-
-static void set_waiting_to_write(apus_stream *stream, bool is_waiting)
-{
-    if (stream->is_waiting_to_write == is_waiting)
-        return;
-    stream->is_waiting_to_write = is_waiting;
-    apus__stream_watch(stream);
 }
 
 void apus__stream_drop_cork(apus_stream *stream)
@@ -37,7 +28,7 @@ void apus__stream_fail(apus_stream *stream, int error)
 {
     stream->error = error;
     apus__stream_drop_cork(stream);
-    apus__outbound_clear(&stream->outbound);
+    apus__outbox_clear(&stream->outbox);
     apus__stream_mark_dirty(stream);
 }
 
@@ -80,74 +71,30 @@ static inline size_t send_pieces(apus_stream *stream, struct iovec *pieces, int 
     return apus__stream_transmit(stream, pieces, count);
 }
 
-/* Whether to wait for the socket. Through TLS it is only waited for with ciphertext at hand: plaintext may be held up
- * by the handshake. */
-static bool must_wait(const apus_stream *stream, bool is_blocked)
+size_t apus__stream_send(apus_stream *stream, struct iovec *pieces, int count)
 {
-    return stream->secure == NULL ? is_blocked : apus__secure_has_pending(stream->secure);
+    return send_pieces(stream, pieces, count);
 }
 
-/* Queues what is left of pieces of which `sent` bytes have left. */
-static int queue_rest(apus_stream *stream, const struct iovec *pieces, int count, size_t sent)
+/* Queues the first bytes, which follow a part of a frame that has left already, or may; APUS_OK, or APUS_ENOMEM, which
+ * fails the stream. */
+static int queue_first(apus_stream *stream, const uint8_t *header, size_t header_len, const uint8_t *data, size_t len)
 {
-    for (int i = 0; i < count; i++) {
-        size_t gone = sent < pieces[i].iov_len ? sent : pieces[i].iov_len;
-        sent -= gone;
-        int error = apus__outbound_copy(&stream->outbound, (const uint8_t *)pieces[i].iov_base + gone,
-                                        pieces[i].iov_len - gone);
-        if (error != APUS_OK) {
-            apus__stream_fail(stream, error);
-            return error;
-        }
-    }
-    set_waiting_to_write(stream, must_wait(stream, stream->outbound.bytes != 0));
-    return APUS_OK;
-}
-
-static void finish_if_sent(apus_stream *stream)
-{
-    if (!stream->is_finishing || stream->is_finished || stream->outbound.bytes != 0)
-        return;
-    if (stream->secure != NULL && !apus__secure_finish(stream))
-        return;
-    stream->is_finished = true;
-    if (stream->pipe != NULL)
-        apus__pipe_finish(stream->pipe);
+    int error = apus__outbox_copy(&stream->outbox, header, header_len, data, len);
+    if (error != APUS_OK)
+        apus__stream_fail(stream, error);
     else
-        shutdown(stream->fd, SHUT_WR);
+        stream->outbox.has_begun = stream->outbox.bytes != 0;
+    return error;
 }
 
-/* Sends as much of the queue as the socket takes; false where it was full before the end. */
-static bool send_queue(apus_stream *stream)
+int apus__stream_queue_rest(apus_stream *stream, const uint8_t *header, size_t header_len, const uint8_t *data,
+                            size_t len)
 {
-    bool is_blocked = false;
-    if (stream->secure != NULL)
-        apus__secure_flush(stream);
-    while (stream->outbound.bytes != 0 && stream->error == 0 && !is_blocked) {
-        struct iovec pieces[PIECES_PER_CALL];
-        int count = apus__outbound_peek(&stream->outbound, pieces, PIECES_PER_CALL);
-        size_t offered = 0;
-        for (int i = 0; i < count; i++)
-            offered += pieces[i].iov_len;
-        size_t sent = send_pieces(stream, pieces, count);
-        if (stream->error == 0)
-            apus__outbound_advance(&stream->outbound, sent);
-        is_blocked = sent < offered;
-    }
-    return !is_blocked;
-}
-
-void apus__stream_flush(apus_stream *stream)
-{
-    bool is_all_sent;
-    do {
-        is_all_sent = send_queue(stream);
-        if (stream->error != 0)
-            return;
-        set_waiting_to_write(stream, must_wait(stream, !is_all_sent));
-        finish_if_sent(stream);
-        stream->callbacks->on_sent(stream);
-    } while (is_all_sent && stream->outbound.bytes != 0);
+    int error = queue_first(stream, header, header_len, data, len);
+    if (error == APUS_OK)
+        apus__stream_note_room(stream, true);
+    return error;
 }
 
 void apus__stream_uncork(apus_stream *stream)
@@ -159,15 +106,33 @@ void apus__stream_uncork(apus_stream *stream)
     if (len == 0 || stream->error != 0)
         return;
     struct iovec piece = {.iov_base = loop->cork, .iov_len = len};
-    size_t sent = stream->outbound.bytes == 0 ? send_pieces(stream, &piece, 1) : 0;
+    size_t sent = send_pieces(stream, &piece, 1);
     if (APUS_UNLIKELY(sent < len) && stream->error == 0)
-        queue_rest(stream, &piece, 1, sent);
+        apus__stream_queue_rest(stream, NULL, 0, loop->cork + sent, len - sent);
+}
+
+/* Of a Unix socket, or where the system does not tell, a peer that has more taken from us has read before. */
+uint64_t apus__stream_taken(const apus_stream *stream)
+{
+    uint64_t acknowledged;
+    if (stream->pipe != NULL)
+        return apus__pipe_taken(stream->pipe);
+    return stream->fd >= 0 && apus__tcp_acknowledged(stream->fd, &acknowledged) ? acknowledged : stream->drained;
+}
+
+bool apus__stream_is_outstanding(const apus_stream *stream)
+{
+    if (stream->outbox.bytes != 0 || (stream->secure != NULL && apus__secure_has_pending(stream->secure)))
+        return true;
+    if (stream->pipe != NULL)
+        return apus__pipe_unread(stream->pipe) != 0;
+    return stream->fd >= 0 && apus__tcp_is_outstanding(stream->fd);
 }
 
 /* Whether small pieces of this stream go to the cork: nothing of it is queued, and nobody else has it. */
 static bool may_cork(apus_stream *stream)
 {
-    if (stream->outbound.bytes != 0)
+    if (stream->outbox.bytes != 0)
         return false;
     if (apus__stream_owns_cork(stream))
         return true;
@@ -179,39 +144,54 @@ static bool may_cork(apus_stream *stream)
 }
 
 /* Moves the cork's bytes of this stream to its queue, because something that is queued must follow them. */
-static int spill_cork(apus_stream *stream)
+static inline int spill_cork(apus_stream *stream)
 {
     apus_loop *loop = stream->loop;
-    if (!apus__stream_owns_cork(stream) || loop->cork_len == 0)
+    if (APUS_LIKELY(!apus__stream_owns_cork(stream) || loop->cork_len == 0))
         return APUS_OK;
     size_t len = loop->cork_len;
     loop->cork_len = 0;
-    return apus__outbound_copy(&stream->outbound, loop->cork, len);
+    return queue_first(stream, NULL, 0, loop->cork, len);
 }
 
-/* Too much for the cork: everything goes to the socket at once, and only the rest is copied. */
+/* Too much for the cork: everything goes to the transport at once, and only the rest is copied. */
 static int write_through(apus_stream *stream, const uint8_t *header, size_t header_len, const uint8_t *data, size_t len)
 {
     apus_loop *loop = stream->loop;
+    size_t cork_len = loop->cork_len;
     struct iovec pieces[] = {
-        {.iov_base = loop->cork, .iov_len = loop->cork_len},
+        {.iov_base = loop->cork, .iov_len = cork_len},
         {.iov_base = (void *)(uintptr_t)header, .iov_len = header_len},
         {.iov_base = (void *)(uintptr_t)data, .iov_len = len},
     };
     loop->cork_len = 0;
     size_t sent = send_pieces(stream, pieces, 3);
-    if (stream->error != 0)
-        return APUS_OK; /* told to on_end */
-    return queue_rest(stream, pieces, 3, sent);
+    if (stream->error != 0 || sent == cork_len + header_len + len)
+        return APUS_OK; /* an error is told to on_end */
+    if (sent < cork_len) {
+        int error = queue_first(stream, NULL, 0, loop->cork + sent, cork_len - sent);
+        if (error == APUS_OK)
+            error = apus__outbox_copy(&stream->outbox, header, header_len, data, len);
+        if (error != APUS_OK)
+            apus__stream_fail(stream, error);
+        else
+            apus__stream_note_room(stream, true);
+        return error;
+    }
+    sent -= cork_len;
+    size_t header_sent = sent < header_len ? sent : header_len;
+    size_t data_sent = sent - header_sent;
+    return apus__stream_queue_rest(stream, header + header_sent, header_len - header_sent, data + data_sent,
+                                   len - data_sent);
 }
 
 size_t apus__stream_offer(apus_stream *stream, struct iovec *pieces, int count)
 {
-    if (APUS_UNLIKELY(!stream->is_open || stream->error != 0 || stream->outbound.bytes != 0))
+    if (APUS_UNLIKELY(!stream->is_open || stream->error != 0 || stream->outbox.bytes != 0))
         return 0;
     if (apus__stream_owns_cork(stream) && stream->loop->cork_len != 0) {
         apus__stream_uncork(stream);
-        if (stream->outbound.bytes != 0 || stream->error != 0)
+        if (stream->outbox.bytes != 0 || stream->error != 0)
             return 0;
     }
     return send_pieces(stream, pieces, count);
@@ -222,6 +202,15 @@ uint8_t *apus__stream_reserve(apus_stream *stream, size_t len)
     if (APUS_UNLIKELY(!stream->is_open || stream->error != 0) || !may_cork(stream))
         return NULL;
     return apus__stream_claim(stream, len);
+}
+
+/* What was queued is sent before the loop waits. A frame that is queued in part would garble all that follows. */
+static inline int settle(apus_stream *stream, int error)
+{
+    if (APUS_UNLIKELY(error != APUS_OK))
+        apus__stream_fail(stream, error);
+    apus__stream_mark_dirty(stream);
+    return error;
 }
 
 int apus__stream_write(apus_stream *stream, const uint8_t *header, size_t header_len, const uint8_t *data, size_t len)
@@ -237,40 +226,51 @@ int apus__stream_write(apus_stream *stream, const uint8_t *header, size_t header
             memcpy(place + header_len, data, len);
         return APUS_OK;
     }
-    apus__stream_mark_dirty(stream);
-    int error = apus__outbound_copy(&stream->outbound, header, header_len);
-    if (error == APUS_OK)
-        error = apus__outbound_copy(&stream->outbound, data, len);
-    if (error != APUS_OK)
-        apus__stream_fail(stream, error); /* a part of a frame may be queued */
-    return error;
+    return settle(stream, apus__outbox_copy(&stream->outbox, header, header_len, data, len));
 }
 
-int apus__stream_share(apus_stream *stream, apus_buffer *buffer)
+int apus__stream_control(apus_stream *stream, const uint8_t *frame, size_t len, uint32_t flags)
+{
+    if (APUS_UNLIKELY(!stream->is_open || stream->error != 0))
+        return APUS_OK;
+    if (may_cork(stream))
+        return apus__stream_write(stream, frame, len, NULL, 0);
+    int error = apus__outbox_control(&stream->outbox, frame, len, flags);
+    return error == APUS_EFULL ? error : settle(stream, error);
+}
+
+int apus__stream_share(apus_stream *stream, apus_buffer *buffer, const uint8_t *data, size_t len, bool is_last)
 {
     if (APUS_UNLIKELY(!stream->is_open || stream->error != 0))
         return APUS_OK;
     int error = spill_cork(stream);
     if (error == APUS_OK)
-        error = apus__outbound_share(&stream->outbound, buffer);
-    if (error != APUS_OK) {
-        apus__stream_fail(stream, error);
-        return error;
-    }
-    apus__stream_mark_dirty(stream);
-    return APUS_OK;
+        error = apus__outbox_share(&stream->outbox, buffer, data, len, is_last);
+    return settle(stream, error);
 }
 
-int apus__stream_take(apus_stream *stream, apus_outbound *from, size_t len)
+uint8_t *apus__stream_queue(apus_stream *stream, size_t len, bool is_held)
 {
+    if (!is_held && apus__stream_owns_cork(stream))
+        apus__stream_uncork(stream);
+    uint8_t *place = apus__outbox_claim(&stream->outbox, len, is_held);
+    settle(stream, place == NULL ? APUS_ENOMEM : APUS_OK);
+    return place;
+}
+
+int apus__stream_hold(apus_stream *stream, apus_buffer *buffer, const uint8_t *data, size_t len, bool is_last)
+{
+    return settle(stream, apus__outbox_hold(&stream->outbox, buffer, data, len, is_last));
+}
+
+int apus__stream_release(apus_stream *stream)
+{
+    if (stream->outbox.held == NULL)
+        return APUS_OK;
     int error = spill_cork(stream);
     if (error == APUS_OK)
-        error = apus__outbound_move(from, &stream->outbound, len);
-    if (error != APUS_OK)
-        apus__stream_fail(stream, error);
-    else
-        apus__stream_mark_dirty(stream);
-    return error;
+        error = apus__outbox_release(&stream->outbox);
+    return settle(stream, error);
 }
 
 void apus__stream_finish(apus_stream *stream)
@@ -279,33 +279,14 @@ void apus__stream_finish(apus_stream *stream)
     apus__stream_mark_dirty(stream);
 }
 
-/* Sends what one stream has, and tells it of a write that failed. */
-static void flush_one(apus_stream *stream)
-{
-    if (apus__stream_owns_cork(stream))
-        apus__stream_uncork(stream);
-    if (stream->error == 0 && !stream->is_waiting_to_write)
-        apus__stream_flush(stream);
-    if (stream->error != 0 && stream->is_open)
-        stream->callbacks->on_end(stream, stream->error);
-}
-
-void apus__stream_flush_dirty(apus_loop *loop)
-{
-    apus_queue streams;
-    apus_queue_move(&loop->dirty, &streams);
-    for (apus_queue *node; (node = apus_queue_take(&streams)) != NULL;)
-        flush_one(APUS_QUEUE_MEMBER(node, apus_stream, dirty));
-}
-
 void apus__stream_await_writability(apus_stream *stream)
 {
     if (apus__secure_has_pending(stream->secure))
-        set_waiting_to_write(stream, true);
+        apus__stream_note_room(stream, true);
 }
 
 void apus__stream_discard(apus_stream *stream)
 {
     apus__stream_drop_cork(stream);
-    apus__outbound_clear(&stream->outbound);
+    apus__outbox_clear(&stream->outbox);
 }

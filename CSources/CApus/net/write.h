@@ -1,4 +1,4 @@
-/* Between the two halves of a stream: what stream.c, which opens, watches and reads, asks of write.c, or it of that. */
+/* Between the parts of a stream: stream.c, which opens, watches and reads, write.c and flush.c. */
 #ifndef APUS_WRITE_H
 #define APUS_WRITE_H
 
@@ -24,8 +24,14 @@ static inline void apus__stream_cork(apus_stream *stream)
 /* Takes the cork from the stream, if it has it, with what stands in it. */
 void apus__stream_drop_cork(apus_stream *stream);
 
-/* Sends the queue, and what on_sent adds to it, until the transport is full. */
-void apus__stream_flush(apus_stream *stream);
+/* The transport has room again: sends on, as far as the loop has time for it in this turn. */
+void apus__stream_continue(apus_stream *stream);
+
+/* Sends pieces at once, through TLS or a pipe where there is one; returns as apus__stream_transmit (write.c). */
+size_t apus__stream_send(apus_stream *stream, struct iovec *pieces, int count);
+
+/* Takes note of what the transport said last: whether it took less than it was given (flush.c). */
+void apus__stream_note_room(apus_stream *stream, bool is_blocked);
 
 /* Waits for what the stream now wants: something to read, room to write, both or nothing (stream.c). */
 void apus__stream_watch(apus_stream *stream);

@@ -7,7 +7,7 @@
 
 #include "apus/alloc.h"
 #include "apus/gauge.h"
-#include "server/backlog.h"
+#include "server/charge.h"
 #include "server/connection.h"
 #include "server/trim.h"
 
@@ -43,19 +43,6 @@ bool apus__budget_is_spent(const apus_budget *budget)
     return limit(budget) != 0 && used(budget) > limit(budget);
 }
 
-/* All that a connection holds and that ends with it. Shared buffers count in full. */
-static size_t charge_of(const apus_connection *connection)
-{
-    size_t inbound = connection->waiting_bytes + connection->session.message.payload.capacity;
-    if (connection->rest != NULL)
-        inbound += connection->rest->bytes.capacity;
-    if (connection->request != NULL)
-        inbound += connection->request->bytes.capacity;
-    if (connection->taken != NULL)
-        inbound += connection->taken->len;
-    return inbound + apus__backlog_queued(connection);
-}
-
 static void note(apus_budget *budget, apus_connection *connection, size_t charge)
 {
     size_t place = budget->count;
@@ -76,7 +63,7 @@ static void visit(apus_budget *budget, apus_connection *connection)
         return;
     if (!budget->is_holding)
         apus__stream_resume_large(&connection->stream);
-    size_t charge = charge_of(connection);
+    size_t charge = apus__connection_charge(connection);
     if (charge >= LEAST_CHARGE)
         note(budget, connection, charge);
 }
@@ -141,7 +128,7 @@ static void end_connection(apus_connection *connection)
         apus__connection_drop(connection, APUS_EBUDGET);
         return;
     }
-    apus__backlog_drop(connection);
+    apus__outbox_drop_waiting(&connection->stream.outbox);
     apus_connection_close(connection, apus_error_code(APUS_EBUDGET), NULL, 0);
     apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = APUS_EBUDGET});
     apus__connection_finish(connection);

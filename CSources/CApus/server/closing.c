@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "apus/alloc.h"
-#include "server/backlog.h"
 
 struct apus_peer_close {
     uint16_t code;
@@ -46,11 +45,8 @@ static void send_answer(apus_connection *connection, const uint8_t *reply, size_
     if (reply_len == 0)
         return;
     if (!connection->endpoint->config->answers_first)
-        apus__backlog_drop(connection);
-    if (connection->backlog != NULL)
-        apus__backlog_copy(connection, reply, reply_len, NULL, 0);
-    else
-        apus__stream_write(&connection->stream, reply, reply_len, NULL, 0);
+        apus__connection_drop_waiting(connection);
+    apus__stream_write(&connection->stream, reply, reply_len, NULL, 0);
 }
 
 static void end(apus_connection *connection, const apus_ending *ending)

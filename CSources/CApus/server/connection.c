@@ -6,11 +6,13 @@
 
 #include "apus/alloc.h"
 #include "apus/close.h"
-#include "server/backlog.h"
+#include "net/tcp.h"
 #include "server/budget.h"
+#include "server/charge.h"
 #include "server/client.h"
 #include "server/closing.h"
 #include "server/keepalive.h"
+#include "server/slow.h"
 
 static apus_connection *connection_of(apus_stream *stream)
 {
@@ -81,6 +83,7 @@ static void await_end(apus_connection *connection)
 {
     connection->phase = PHASE_ENDING;
     connection->input_len = 0;
+    connection->acknowledged = apus__stream_taken(&connection->stream);
     apus__stream_set_reading(&connection->stream, true);
     apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
 }
@@ -89,8 +92,7 @@ void apus__connection_finish(apus_connection *connection)
 {
     if (connection->phase >= PHASE_ENDING)
         return;
-    if (connection->backlog == NULL)
-        apus__stream_finish(&connection->stream);
+    apus__stream_finish(&connection->stream);
     await_end(connection);
 }
 
@@ -107,7 +109,7 @@ static bool is_answering(const apus_connection *connection)
 {
     return connection->phase == PHASE_REQUEST ||
            (connection->phase == PHASE_ENDING && connection->request != NULL &&
-            (apus__backlog_queued(connection) != 0 || connection->stream.error != 0));
+            (connection->stream.outbox.bytes != 0 || connection->stream.error != 0));
 }
 
 void apus__connection_drop(apus_connection *connection, int error)
@@ -119,7 +121,7 @@ void apus__connection_drop(apus_connection *connection, int error)
     connection->phase = PHASE_GONE;
     connection->input_len = 0;
     apus_session_end(&connection->session);
-    apus__backlog_drop(connection);
+    apus__slow_forget(connection);
     apus__connection_set_timeout(connection, 0);
     apus__stream_close(&connection->stream);
     apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = error});
@@ -160,17 +162,28 @@ void apus__connection_stop(apus_connection *connection)
     }
 }
 
-bool apus__connection_is_taking(apus_connection *connection)
+size_t apus__connection_charge(const apus_connection *connection)
 {
-    bool is_taking = connection->is_taking && apus__backlog_queued(connection) != 0;
-    connection->is_taking = false;
-    return is_taking;
+    size_t inbound = connection->waiting_bytes + connection->session.message.payload.capacity;
+    if (connection->rest != NULL)
+        inbound += connection->rest->bytes.capacity;
+    if (connection->request != NULL)
+        inbound += connection->request->bytes.capacity;
+    if (connection->taken != NULL)
+        inbound += connection->taken->len;
+    return inbound + apus__stream_charge(&connection->stream);
 }
 
-/* A peer that takes what it was sent before may take its time; whoever else does not end, is ended. */
+void apus__connection_drop_waiting(apus_connection *connection)
+{
+    apus__stream_push(&connection->stream);
+    apus__outbox_drop_waiting(&connection->stream.outbox);
+}
+
+/* Waits as long as the peer acknowledges what it was sent; otherwise drops the connection. */
 static void end_in_time(apus_connection *connection)
 {
-    if (apus__connection_is_taking(connection)) {
+    if (apus__slow_is_taking(connection)) {
         apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
         return;
     }
@@ -275,35 +288,26 @@ static void on_fail(apus_stream *stream, int error)
     count_loss(connection);
     const char *words = stream->secure == NULL ? "" : apus_tls_words(stream->secure->tls);
     apus__refusal_tell(connection, error, (apus_text){words, strlen(words)});
-    apus__backlog_drop(connection);
     apus__connection_finish(connection);
     apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = error});
-}
-
-static void move_backlog(apus_connection *connection)
-{
-    apus__backlog_move(connection);
-    if (connection->backlog == NULL && connection->phase == PHASE_ENDING)
-        apus__stream_finish(&connection->stream);
 }
 
 static void on_sent(apus_stream *stream)
 {
     apus_connection *connection = connection_of(stream);
-    apus__keepalive_sent(connection);
-    if (connection->backlog != NULL)
-        move_backlog(connection);
+    if (connection->watch != NULL)
+        apus__slow_note_sent(connection);
     if (APUS_UNLIKELY(connection->phase != PHASE_OPEN) && !apus__exchange_sent(connection))
         return;
-    /* A peer that takes a large message has no time to be silent. */
-    if (stream->outbound.bytes != 0) {
-        connection->is_active = true;
-        connection->is_taking = true;
-    }
-    if (!connection->wants_drain || apus__backlog_moving(connection) > connection->endpoint->config->outbound_limit / 2)
+    if (!connection->wants_drain || stream->outbox.bytes > connection->endpoint->config->outbound_limit / 2)
         return;
     connection->wants_drain = false;
     connection->endpoint->config->callbacks.on_drain(connection);
+}
+
+static void on_full(apus_stream *stream)
+{
+    apus__slow_watch(connection_of(stream));
 }
 
 static void on_close(apus_stream *stream)
@@ -314,7 +318,6 @@ static void on_close(apus_stream *stream)
     apus__connection_forget_messages(connection);
     apus_session_deinit(&connection->session);
     apus__request_free(connection->request);
-    apus_free(connection->late_pong);
     apus_free(connection->peer_close);
     if (endpoint->budget != NULL)
         apus__budget_forget(endpoint->budget, connection);
@@ -332,6 +335,7 @@ static const apus_stream_callbacks stream_callbacks = {
     .on_end = on_end,
     .on_fail = on_fail,
     .on_sent = on_sent,
+    .on_full = on_full,
     .on_close = on_close,
 };
 
@@ -384,8 +388,10 @@ int apus__connection_open(apus_endpoint *endpoint, int fd, apus_opening *opening
     if (error != APUS_OK)
         goto free_request;
 
-    if (opening != NULL)
+    if (opening != NULL) { /* a server's sockets have it from the one that listens */
         opening->connection = connection;
+        apus__tcp_limit_silence(fd, endpoint->config->stall_timeout);
+    }
     connection->opening = opening;
     join(connection, opening == NULL ? PHASE_HEAD : PHASE_OPENING);
     apus__connection_set_timeout(connection, endpoint->config->handshake_timeout);

@@ -12,6 +12,7 @@
 typedef struct apus_subscription apus_subscription;
 typedef struct apus_opening apus_opening;
 typedef struct apus_peer_close apus_peer_close;
+typedef struct apus_watch apus_watch;
 
 /* A connection's `small_end` where nothing stands in the way of small frames (RFC 6455 §5.2). */
 #define APUS__SMALL_END (APUS_CONTROL_PAYLOAD_SIZE + 1)
@@ -46,12 +47,6 @@ typedef struct apus_rest {
     bool is_resumed; /* somebody above us on the stack looks at it */
 } apus_rest;
 
-/* A Pong that waits because the peer does not read what it was sent before. */
-typedef struct apus_late_pong {
-    uint8_t len;
-    uint8_t frame[APUS_CONTROL_FRAME_SIZE];
-} apus_late_pong;
-
 struct apus_connection {
     apus_stream stream;
     apus_endpoint *endpoint;
@@ -65,14 +60,13 @@ struct apus_connection {
     apus_waiting *taken;       /* handed out; goes at the next call */
     const apus_incoming *left; /* the message left to a job that runs at present; NULL once it is taken */
     size_t waiting_bytes;
-    apus_rest *rest;           /* NULL but while more than the limit waits */
-    apus_late_pong *late_pong; /* NULL while none waits */
-    apus_request *request;     /* NULL once open, and for a client's */
-    apus_opening *opening;     /* a client's way to be open; NULL once it is, and for a server's */
+    apus_rest *rest;       /* NULL but while more than the limit waits */
+    apus_request *request; /* NULL once open, and for a client's */
+    apus_opening *opening; /* a client's way to be open; NULL once it is, and for a server's */
     apus_subscription *subscriptions;
     apus_peer_close *peer_close; /* NULL but while the answer to the peer's Close waits (closing.c) */
-    apus_outbound *backlog;      /* NULL while nothing waits in it */
-    apus_outbound *held;         /* whole frames behind a message sent in parts; NULL while there are none */
+    apus_watch *watch;           /* NULL while nothing waits for the peer */
+    uint64_t acknowledged;       /* bytes that the peer had acknowledged when somebody looked last */
     apus_timer timer;
     apus_queue node;  /* in the endpoint's list */
     uint32_t expires; /* when its time is over, in the wheel's ticks; 0: never */
@@ -88,7 +82,7 @@ struct apus_connection {
     bool is_sending_parts;
     uint8_t small_end_between; /* `small_end` when no message is being sent in parts */
     bool application_pings;    /* since the last check */
-    bool is_taking;            /* a part of what was queued has left since the timer looked last */
+    bool was_slow;             /* it is closed because its peer takes too little */
 };
 
 /* Compresses and inflates from now on as was agreed in the opening handshake, before the session is opened. APUS_OK or
@@ -153,11 +147,11 @@ uint8_t *apus__connection_find_place(apus_connection *connection, size_t *size);
  */
 void apus__connection_resume_rest(apus_connection *connection);
 
-/* Whether the peer goes on to take what is queued for it, so that a timer which waits for its end may wait on. */
-bool apus__connection_is_taking(apus_connection *connection);
-
 /* Frees messages that nobody took. */
 void apus__connection_forget_messages(apus_connection *connection);
+
+/* Drops what has not begun to leave, for nothing may follow a Close; a peer that takes it at once gets it. */
+void apus__connection_drop_waiting(apus_connection *connection);
 
 /* Sends whole frames of so many messages, by the slow-consumer policy (send.c). */
 void apus__connection_share(apus_connection *connection, apus_buffer *frames, size_t count);

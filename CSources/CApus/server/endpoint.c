@@ -20,6 +20,10 @@ void apus_endpoint_config_init(apus_endpoint_config *config, apus_role role)
         .close_timeout = 5000,
         .inbound_limit = 64 << 10,
         .outbound_limit = 1 << 20,
+        .burst_limit = 16 << 20,
+        .slow_consumer_lag = 2000,
+        .least_rate = 1024,
+        .stall_timeout = 60000,
         .slow_consumer = APUS_SLOW_CONSUMER_SUSPEND,
         .stop_code = APUS_CLOSE_GOING_AWAY,
     };

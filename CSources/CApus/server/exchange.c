@@ -7,6 +7,8 @@
 
 #include <uv.h>
 
+#include "server/slow.h"
+
 /* RFC 9110 §15.2: any HTTP/1.1 client skips an interim response. Nobody but a client that is gone answers it, with a
  * reset; nothing else tells a client that has only ended its sending direction from one that has gone. */
 static const char probe[] = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -24,14 +26,14 @@ static bool is_upgrade_undecided(const apus_request *request)
 /* Whether the client has to take something for the exchange to go on. */
 static bool is_sending(const apus_connection *connection)
 {
-    return connection->request->is_pulling || (connection->wants_drain && connection->stream.outbound.bytes != 0);
+    return connection->request->is_pulling || (connection->wants_drain && connection->stream.outbox.bytes != 0);
 }
 
 /* Bytes of the answer that the socket has not taken, as far as they are known. */
 static uint64_t unsent(const apus_connection *connection)
 {
     const apus_request *request = connection->request;
-    return connection->stream.outbound.bytes + (request->is_pulling ? request->answer_left : 0);
+    return connection->stream.outbox.bytes + (request->is_pulling ? request->answer_left : 0);
 }
 
 /* How far the content may be behind the minimum rate: what would have come in the body timeout. */
@@ -157,7 +159,7 @@ void apus__exchange_time_out(apus_connection *connection)
 bool apus__exchange_may_still_read(const apus_connection *connection)
 {
     return (connection->phase == PHASE_HEAD || connection->phase == PHASE_ENDING) && connection->request != NULL &&
-           connection->stream.outbound.bytes != 0;
+           connection->stream.outbox.bytes != 0;
 }
 
 bool apus__exchange_sent(apus_connection *connection)
@@ -185,7 +187,7 @@ void apus__exchange_await_request(apus_connection *connection)
     request->is_idle = is_idle(request);
     uint32_t delay = request->is_idle ? config->keep_alive_timeout : config->handshake_timeout;
     /* A client that takes nothing of the answer is not idle. */
-    if (request->is_idle && connection->stream.outbound.bytes != 0 && config->body_timeout < delay)
+    if (request->is_idle && connection->stream.outbox.bytes != 0 && config->body_timeout < delay)
         delay = config->body_timeout;
     apus__connection_set_timeout(connection, delay);
 }
@@ -199,7 +201,7 @@ void apus__exchange_begin_head(apus_connection *connection)
 void apus__request_time_out(apus_connection *connection)
 {
     const apus_request *request = connection->request;
-    if (apus__connection_is_taking(connection)) {
+    if (apus__slow_is_taking(connection)) {
         if (request->is_idle)
             apus__exchange_await_request(connection);
         else

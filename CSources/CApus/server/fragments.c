@@ -2,20 +2,19 @@
 #include "server/fragments.h"
 
 #include "net/stream.h"
-#include "server/backlog.h"
 
 /* Frames in one call: 2 MiB. */
 #define MOST_OFFERED 16
 
 apus__fragment apus__fragments_next(apus__fragments *rest)
 {
-    bool is_last = rest->len <= APUS_BACKLOG_WINDOW;
+    bool is_last = rest->len <= APUS_FRAGMENT_SIZE;
     apus__fragment fragment = {
         .opcode = rest->opcode,
         .rsv1 = rest->rsv1,
         .fin = is_last && rest->fin,
         .data = rest->data,
-        .len = is_last ? rest->len : APUS_BACKLOG_WINDOW,
+        .len = is_last ? rest->len : APUS_FRAGMENT_SIZE,
     };
     rest->opcode = APUS_OPCODE_CONTINUATION;
     rest->rsv1 = false;

@@ -10,6 +10,9 @@
 
 typedef struct apus_stream apus_stream;
 
+/* The largest frame that we send. Between two of them a control frame can be sent. */
+#define APUS_FRAGMENT_SIZE ((size_t)128 * 1024)
+
 /* One frame of a message. */
 typedef struct apus__fragment {
     apus_opcode opcode;
@@ -29,7 +32,7 @@ typedef struct apus__fragments {
     size_t len;
 } apus__fragments;
 
-/* Takes the next frame, of at most APUS_BACKLOG_WINDOW bytes. */
+/* Takes the next frame, of at most APUS_FRAGMENT_SIZE bytes. */
 apus__fragment apus__fragments_next(apus__fragments *rest);
 
 /* Writes a frame's header, as a server sends it; returns its size. */

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "server/backlog.h"
+#include "server/fragments.h"
 
 static size_t header_size(size_t payload_len)
 {
@@ -14,15 +14,15 @@ static size_t header_size(size_t payload_len)
 /* How many fragments come before the last frame. */
 static size_t count_fragments(size_t len)
 {
-    return len == 0 ? 0 : (len - 1) / APUS_BACKLOG_WINDOW;
+    return len == 0 ? 0 : (len - 1) / APUS_FRAGMENT_SIZE;
 }
 
 /* How many bytes a message takes with its headers; SIZE_MAX where no buffer is so large. */
 static size_t frames_size(size_t len)
 {
     size_t fragments = count_fragments(len);
-    size_t last_len = len - fragments * APUS_BACKLOG_WINDOW;
-    size_t headers_len = fragments * header_size(APUS_BACKLOG_WINDOW) + header_size(last_len);
+    size_t last_len = len - fragments * APUS_FRAGMENT_SIZE;
+    size_t headers_len = fragments * header_size(APUS_FRAGMENT_SIZE) + header_size(last_len);
     return len <= SIZE_MAX - headers_len ? headers_len + len : SIZE_MAX;
 }
 
@@ -30,9 +30,9 @@ static size_t frames_size(size_t len)
 static uint8_t *write_frames(uint8_t *out, apus_opcode opcode, bool rsv1, const uint8_t *data, size_t len)
 {
     size_t fragments = count_fragments(len);
-    size_t last_len = len - fragments * APUS_BACKLOG_WINDOW;
+    size_t last_len = len - fragments * APUS_FRAGMENT_SIZE;
     for (size_t i = 0; i <= fragments; i++) {
-        size_t part = i < fragments ? APUS_BACKLOG_WINDOW : last_len;
+        size_t part = i < fragments ? APUS_FRAGMENT_SIZE : last_len;
         uint8_t header[APUS_FRAME_HEADER_SIZE];
         size_t size = apus_frame_encode(header, i == 0 ? opcode : APUS_OPCODE_CONTINUATION, i == fragments, part);
         if (rsv1 && i == 0)

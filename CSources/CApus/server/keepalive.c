@@ -3,15 +3,11 @@
 
 #include <string.h>
 
-#include "apus/alloc.h"
-#include "server/backlog.h"
 #include "server/closing.h"
+#include "server/slow.h"
 
 /* Bytes of a Ping's payload: the connection's number, so that a Pong tells which Ping it answers. */
 #define PING_SIZE 8
-
-/* Pongs wait when so much does: more than what the fragments of large messages put before them at a time. */
-#define MOST_BEFORE_PONG (3 * APUS_BACKLOG_WINDOW)
 
 static void write_payload(const apus_connection *connection, uint8_t payload[PING_SIZE])
 {
@@ -64,9 +60,8 @@ static void ping(apus_connection *connection)
     ptrdiff_t size = apus_session_control(&connection->session, APUS_OPCODE_PING, payload, sizeof payload, frame);
     if (size < 0)
         return;
-    connection->pings_missed++;
     APUS_COUNT(connection->endpoint->statistics.pings_sent, 1);
-    apus__stream_write(&connection->stream, frame, (size_t)size, NULL, 0);
+    apus__stream_control(&connection->stream, frame, (size_t)size, APUS_SEGMENT_PING);
 }
 
 static void give_up(apus_connection *connection)
@@ -75,6 +70,16 @@ static void give_up(apus_connection *connection)
     apus_connection_close(connection, apus_error_code(APUS_ESILENT), NULL, 0);
     apus__connection_tell_end(connection, &(apus_ending){.code = APUS_CLOSE_ABNORMAL, .error = APUS_ESILENT});
     apus__connection_finish(connection);
+}
+
+/* Whether the peer has given a sign of life since the last check: something came, or it has acknowledged something.
+ * While nothing is read, because the application does not take messages, a Pong stays unseen; then a peer that has
+ * nothing to acknowledge is in order as well. */
+static bool is_alive(apus_connection *connection)
+{
+    if (connection->is_active || apus__slow_is_taking(connection))
+        return true;
+    return !connection->stream.is_reading && !apus__stream_is_outstanding(&connection->stream);
 }
 
 void apus__keepalive_check(apus_connection *connection)
@@ -86,7 +91,7 @@ void apus__keepalive_check(apus_connection *connection)
         return;
     }
     if (connection->session.state == APUS_STATE_CLOSING) {
-        if (apus__connection_is_taking(connection)) {
+        if (apus__slow_is_taking(connection)) {
             apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
             return;
         }
@@ -99,10 +104,12 @@ void apus__keepalive_check(apus_connection *connection)
         apus_connection_close(connection, APUS_CLOSE_GOING_AWAY, NULL, 0);
         return;
     }
-    /* While nobody takes messages nothing is read, and a Pong would stay unseen: silence is then ours. */
-    if (connection->is_active || !connection->stream.is_reading) {
+    if (is_alive(connection)) {
         connection->pings_missed = 0;
+        if (!connection->stream.is_reading) /* for its acknowledgement */
+            ping(connection);
     } else if (connection->pings_missed < connection->endpoint->config->pings_missed) {
+        connection->pings_missed++;
         ping(connection);
     } else {
         give_up(connection);
@@ -112,39 +119,10 @@ void apus__keepalive_check(apus_connection *connection)
     arm(connection);
 }
 
-/* Of Pings that could not be answered yet only the last one is (RFC 6455 §5.5.3), so that they take no memory. */
-static void answer_later(apus_connection *connection, const apus_event *ping)
-{
-    if (connection->late_pong == NULL)
-        connection->late_pong = apus_malloc(sizeof *connection->late_pong);
-    if (connection->late_pong == NULL) {
-        APUS_COUNT(connection->endpoint->statistics.memory_errors, 1);
-        apus__connection_drop(connection, APUS_ENOMEM);
-        return;
-    }
-    connection->late_pong->len = ping->reply_len;
-    memcpy(connection->late_pong->frame, ping->reply, ping->reply_len);
-}
-
 void apus__keepalive_answer(apus_connection *connection, const apus_event *ping)
 {
-    if (ping->reply_len == 0)
-        return;
-    if (connection->stream.outbound.bytes > MOST_BEFORE_PONG)
-        answer_later(connection, ping);
-    else
-        apus__stream_write(&connection->stream, ping->reply, ping->reply_len, NULL, 0);
-}
-
-void apus__keepalive_sent(apus_connection *connection)
-{
-    apus_late_pong *pong = connection->late_pong;
-    if (pong == NULL || connection->stream.outbound.bytes > MOST_BEFORE_PONG)
-        return;
-    connection->late_pong = NULL;
-    if (connection->phase == PHASE_OPEN && apus_session_is_open(&connection->session))
-        apus__stream_write(&connection->stream, pong->frame, pong->len, NULL, 0);
-    apus_free(pong);
+    if (ping->reply_len != 0)
+        apus__stream_control(&connection->stream, ping->reply, ping->reply_len, APUS_SEGMENT_PONG);
 }
 
 void apus__keepalive_pong(apus_connection *connection, const uint8_t *data, size_t len)

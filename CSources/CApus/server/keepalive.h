@@ -17,10 +17,8 @@ void apus__keepalive_pong(apus_connection *connection, const uint8_t *data, size
 /* The application sends a Ping with a payload of its own, whose Pong is as good as ours. */
 void apus__keepalive_application_pings(apus_connection *connection);
 
-/* Answers a Ping: at once, unless the peer takes nothing. */
+/* Answers a Ping. While the peer takes nothing, only the last Ping is answered (RFC 6455 §5.5.3), so that Pings take no
+ * memory. */
 void apus__keepalive_answer(apus_connection *connection, const apus_event *ping);
-
-/* A part of what was queued has left: answers the last Ping that waits for it. */
-void apus__keepalive_sent(apus_connection *connection);
 
 #endif

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "apus/alloc.h"
+#include "net/tcp.h"
 
 /* Connections taken in one go, before the loop looks at those it has. */
 #define ACCEPTS_PER_EVENT 64
@@ -212,6 +213,7 @@ int apus_listener_open(apus_listener **out, apus_loop *loop, int fd, const apus_
     }
     listener->poll.data = listener;
     send_at_once(fd); /* on Linux every connection inherits it */
+    apus__tcp_limit_silence(fd, config->endpoint.stall_timeout);
     take_reserve(listener);
     uv_poll_start(&listener->poll, UV_READABLE, on_poll);
     apus__budget_begin(&listener->budget, &listener->endpoint, config, admission);

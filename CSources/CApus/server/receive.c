@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "apus/alloc.h"
-#include "server/backlog.h"
 #include "server/closing.h"
 #include "server/keepalive.h"
 #include "server/waiting.h"
@@ -56,7 +55,7 @@ static void handle_control(apus_connection *connection, const apus_event *event)
     case APUS_EVENT_FAIL:
         if (event->reply_len != 0) {
             /* Nothing may follow a Close (RFC 6455 §5.5.1), and this one waits for nothing. */
-            apus__backlog_drop(connection);
+            apus__connection_drop_waiting(connection);
             apus__stream_write(&connection->stream, event->reply, event->reply_len, NULL, 0);
         }
         count_failure(&connection->endpoint->statistics, event->error);

@@ -147,7 +147,7 @@ static size_t process_head(apus_connection *connection, const uint8_t *data, siz
 /* Whether the client has asked for more than it takes: then further requests wait, unread at last. */
 static bool is_choked(const apus_connection *connection)
 {
-    return connection->stream.outbound.bytes > connection->endpoint->config->outbound_limit;
+    return connection->stream.outbox.bytes > connection->endpoint->config->outbound_limit;
 }
 
 /* What the connection does with bytes, as they come or were kept. Returns how many were used up. */
@@ -210,7 +210,7 @@ void apus__request_process_kept(apus_connection *connection)
 void apus__request_sent(apus_connection *connection)
 {
     apus_request *request = connection->request;
-    bool is_all_sent = connection->stream.outbound.bytes == 0;
+    bool is_all_sent = connection->stream.outbox.bytes == 0;
     if (connection->phase == PHASE_REQUEST)
         apus__response_pull(connection);
     else if (request->is_idle && is_all_sent)

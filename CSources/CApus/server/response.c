@@ -165,11 +165,11 @@ void apus_connection_pull(apus_connection *connection)
 void apus__response_pull(apus_connection *connection)
 {
     apus_stream *stream = &connection->stream;
-    if (!connection->request->is_pulling || stream->outbound.bytes != 0 || stream->error != 0)
+    if (!connection->request->is_pulling || stream->outbox.bytes != 0 || stream->error != 0)
         return;
     connection->endpoint->config->callbacks.on_pull(connection);
     /* The socket took all that was written; other connections come first, though. */
-    if (connection->phase == PHASE_REQUEST && connection->request->is_pulling && stream->outbound.bytes == 0)
+    if (connection->phase == PHASE_REQUEST && connection->request->is_pulling && stream->outbox.bytes == 0)
         apus__stream_mark_dirty(stream);
 }
 
@@ -206,7 +206,7 @@ int apus_connection_write(apus_connection *connection, const uint8_t *data, size
         return APUS_OK;
     if (request->framing == APUS_FRAMING_LENGTH && len > request->answer_left)
         return APUS_EINVAL;
-    size_t queued = connection->stream.outbound.bytes;
+    size_t queued = connection->stream.outbox.bytes;
     if (queued != 0 && queued + len > connection->endpoint->config->outbound_limit)
         return APUS_EFULL;
     if (request->framing == APUS_FRAMING_CHUNKED)

@@ -4,22 +4,17 @@
 #include <string.h>
 
 #include "apus/copy.h"
-#include "server/backlog.h"
 #include "server/closing.h"
 #include "server/fragments.h"
 #include "server/keepalive.h"
+#include "server/slow.h"
 
 /* The headers of frames with at most 125 and at most 65,535 bytes, as a server sends them (RFC 6455 §5.2). */
 #define SMALL_HEADER_SIZE 2
 #define MEDIUM_HEADER_SIZE 4
 
-/* How much of a large message a client masks at a time. */
-#define MASKED_CHUNK_SIZE ((size_t)16 * 1024)
-
-static bool is_full(const apus_connection *connection, size_t queued, size_t more)
-{
-    return queued != 0 && queued + more > connection->endpoint->config->outbound_limit;
-}
+/* A client's frame with so many bytes leaves at once. */
+#define PUSHED_SIZE ((size_t)16 * 1024)
 
 static bool may_send(const apus_connection *connection)
 {
@@ -33,60 +28,28 @@ static bool is_writable(const apus_connection *connection)
     return (may_send(connection) || connection->peer_close != NULL) && connection->stream.error == 0;
 }
 
-/* The Close stands behind what the socket has begun to take, not behind what still waits for it: that is dropped. The
- * close timeout bounds how long it may take. */
-static int close_slow(apus_connection *connection)
+/* Why nothing can be sent any more. */
+static int closed_error(const apus_connection *connection)
 {
-    APUS_COUNT(connection->endpoint->statistics.slow_consumers_closed, 1);
-    apus__backlog_drop(connection);
-    apus_connection_close(connection, apus_error_code(APUS_ESLOW), NULL, 0);
-    return APUS_ESLOW;
+    return connection->was_slow ? APUS_ESLOW : APUS_ECLOSED;
 }
 
-static int drop_message(apus_connection *connection)
+/* Queues a client's frame, or holds it back, and masks it there. */
+static APUS_NOINLINE int queue_masked(apus_connection *connection, const uint8_t *header, size_t header_len,
+                                      apus_masking_key key, const uint8_t *data, size_t len)
 {
-    APUS_COUNT(connection->endpoint->statistics.messages_dropped, 1);
-    return APUS_EDROPPED;
-}
-
-/* What the policy says of one message that does not fit and whose sender can wait. */
-static int refuse_message(apus_connection *connection)
-{
-    switch (connection->endpoint->config->slow_consumer) {
-    case APUS_SLOW_CONSUMER_SUSPEND:
-        return APUS_EFULL;
-    case APUS_SLOW_CONSUMER_DROP:
-        return drop_message(connection);
-    case APUS_SLOW_CONSUMER_CLOSE:
-        return close_slow(connection);
-    }
-    return APUS_EFULL;
-}
-
-/* Masks a frame into pieces, each of which is copied on: for one that has to wait, or does not fit into the cork. */
-static APUS_NOINLINE int write_masked_chunks(apus_connection *connection, const uint8_t *header, size_t header_len,
-                                             apus_masking_key key, const uint8_t *data, size_t len)
-{
-    uint8_t chunk[MASKED_CHUNK_SIZE]; /* a multiple of a key's size: every chunk meets the key's first byte */
-    bool is_held = connection->is_sending_parts;
-    bool waits = apus__backlog_is_needed(connection);
-    do {
-        size_t chunk_len = len < sizeof chunk ? len : sizeof chunk;
-        if (chunk_len != 0)
-            apus_mask(chunk, data, chunk_len, key);
-        int error;
-        if (is_held)
-            error = apus__backlog_hold_copy(connection, header, header_len, chunk, chunk_len);
-        else if (waits)
-            error = apus__backlog_copy(connection, header, header_len, chunk, chunk_len);
-        else
-            error = apus__stream_write(&connection->stream, header, header_len, chunk, chunk_len);
-        if (error != APUS_OK)
-            return error;
-        header_len = 0;
-        data += chunk_len;
-        len -= chunk_len;
-    } while (len != 0);
+    apus_stream *stream = &connection->stream;
+    if (stream->error != 0) /* told to on_end */
+        return APUS_OK;
+    uint8_t *place = apus__stream_queue(stream, header_len + len, connection->is_sending_parts);
+    if (place == NULL)
+        return APUS_ENOMEM;
+    memcpy(place, header, header_len);
+    if (len != 0)
+        apus_mask(place + header_len, data, len, key);
+    /* A large message leaves frame by frame, so that it is not in memory as a whole once more. */
+    if (len >= PUSHED_SIZE && !connection->is_sending_parts)
+        apus__stream_push(stream);
     return APUS_OK;
 }
 
@@ -101,13 +64,26 @@ static int write_masked_frame(apus_connection *connection, apus_opcode opcode, b
     if (rsv1)
         header[0] |= APUS_FRAME_RSV1;
     uint8_t *place = NULL;
-    if (!connection->is_sending_parts && !apus__backlog_is_needed(connection))
+    if (!connection->is_sending_parts)
         place = apus__stream_reserve(&connection->stream, header_len + len);
     if (place == NULL)
-        return write_masked_chunks(connection, header, header_len, key, data, len);
+        return queue_masked(connection, header, header_len, key, data, len);
     memcpy(place, header, header_len);
     if (len != 0)
         apus_mask(place + header_len, data, len, key);
+    return APUS_OK;
+}
+
+/* Keeps a server's frame back until the message that is being sent in parts has ended. */
+static APUS_NOINLINE int hold_frame(apus_connection *connection, const uint8_t *header, size_t header_len,
+                                    const uint8_t *data, size_t len)
+{
+    uint8_t *place = apus__stream_queue(&connection->stream, header_len + len, true);
+    if (place == NULL)
+        return APUS_ENOMEM;
+    memcpy(place, header, header_len);
+    if (len != 0)
+        memcpy(place + header_len, data, len);
     return APUS_OK;
 }
 
@@ -121,28 +97,26 @@ static int write_frame(apus_connection *connection, apus_opcode opcode, bool rsv
     if (rsv1)
         header[0] |= APUS_FRAME_RSV1;
     if (APUS_UNLIKELY(connection->is_sending_parts))
-        return apus__backlog_hold_copy(connection, header, header_len, data, len);
-    if (apus__backlog_is_needed(connection))
-        return apus__backlog_copy(connection, header, header_len, data, len);
+        return hold_frame(connection, header, header_len, data, len);
     return apus__stream_write(&connection->stream, header, header_len, data, len);
 }
 
-/* Writes what is left of a fragment after `gone` bytes, which are not all of it, have left. */
-static int write_rest(apus_connection *connection, const apus__fragment *fragment, size_t gone)
+/* Queues what is left of a fragment after `gone` bytes, which are not all of it, have left. */
+static int queue_rest(apus_connection *connection, const apus__fragment *fragment, size_t gone)
 {
     uint8_t header[APUS_FRAME_HEADER_SIZE];
     size_t header_len = apus__fragment_encode(fragment, header);
     size_t header_gone = gone < header_len ? gone : header_len;
     size_t data_gone = gone - header_gone;
-    return apus__stream_write(&connection->stream, header + header_gone, header_len - header_gone,
-                              fragment->data + data_gone, fragment->len - data_gone);
+    return apus__stream_queue_rest(&connection->stream, header + header_gone, header_len - header_gone,
+                                   fragment->data + data_gone, fragment->len - data_gone);
 }
 
 /* Whether fragments may go past everything that holds frames back. */
 static bool may_offer(const apus_connection *connection)
 {
     return connection->endpoint->config->session.role == APUS_ROLE_SERVER && !connection->is_sending_parts &&
-           connection->backlog == NULL && connection->stream.outbound.bytes == 0;
+           connection->stream.outbox.bytes == 0;
 }
 
 /* A large message goes in fragments (RFC 6455 §5.4), so that control frames get in between where they have to wait; a
@@ -159,7 +133,7 @@ static APUS_NOINLINE int write_fragments(apus_connection *connection, apus__frag
         if (gone == 0)
             error = write_frame(connection, next.opcode, next.rsv1, next.fin, next.data, next.len);
         else if (gone < size)
-            error = write_rest(connection, &next, gone);
+            error = queue_rest(connection, &next, gone);
         gone -= gone < size ? gone : size;
     }
     return error;
@@ -168,7 +142,7 @@ static APUS_NOINLINE int write_fragments(apus_connection *connection, apus__frag
 static int write_message(apus_connection *connection, apus_opcode opcode, bool rsv1, bool fin, const uint8_t *data,
                          size_t len)
 {
-    if (APUS_LIKELY(len <= APUS_BACKLOG_WINDOW))
+    if (APUS_LIKELY(len <= APUS_FRAGMENT_SIZE))
         return write_frame(connection, opcode, rsv1, fin, data, len);
     return write_fragments(connection,
                            (apus__fragments){.opcode = opcode, .rsv1 = rsv1, .fin = fin, .data = data, .len = len});
@@ -204,24 +178,23 @@ static APUS_NOINLINE int send_any(apus_connection *connection, apus_opcode opcod
     if (send_medium(connection, opcode, data, len))
         return APUS_OK;
     if (APUS_UNLIKELY(!is_writable(connection)))
-        return APUS_ECLOSED;
-    if (APUS_UNLIKELY(is_full(connection, apus__backlog_queued(connection), len)))
-        return refuse_message(connection);
-    return send_one(connection, opcode, data, len);
+        return closed_error(connection);
+    int error = APUS_UNLIKELY(apus__slow_is_over(connection, len)) ? apus__slow_admit(connection, len) : APUS_OK;
+    return error == APUS_OK ? send_one(connection, opcode, data, len) : error;
 }
 
 int apus_connection_send_all(apus_connection *connection, const apus_outgoing *messages, size_t count)
 {
     if (!is_writable(connection))
-        return APUS_ECLOSED;
+        return closed_error(connection);
     size_t sum = 0;
     for (size_t i = 0; i < count; i++)
-        sum = messages[i].len < SIZE_MAX - sum ? sum + messages[i].len : SIZE_MAX;
-    size_t queued = apus__backlog_queued(connection);
-    if (sum > SIZE_MAX - queued || is_full(connection, queued, sum))
-        return refuse_message(connection);
+        sum = messages[i].len < SIZE_MAX / 2 - sum ? sum + messages[i].len : SIZE_MAX / 2;
+    int error = apus__slow_is_over(connection, sum) ? apus__slow_admit(connection, sum) : APUS_OK;
+    if (error != APUS_OK)
+        return error;
     for (size_t i = 0; i < count; i++) {
-        int error = send_one(connection, messages[i].opcode, messages[i].data, messages[i].len);
+        error = send_one(connection, messages[i].opcode, messages[i].data, messages[i].len);
         if (error == APUS_OK)
             continue;
         if (i != 0)
@@ -246,33 +219,50 @@ int apus_connection_send(apus_connection *connection, apus_opcode opcode, const 
     return APUS_OK;
 }
 
-/* A large message of a topic: its fragments follow one another through the backlog. */
-static void share_fragments(apus_connection *connection, apus_buffer *frames)
+/* How many of the first bytes nothing may come between: a frame, or as many as there are in the size of a large one. */
+static size_t find_unit(const uint8_t *data, size_t len)
 {
-    if (apus__backlog_share(connection, frames) == APUS_OK)
-        apus__backlog_move(connection);
+    size_t unit = 0;
+    while (unit < len) {
+        apus_frame frame;
+        ptrdiff_t header_len = apus_frame_parse_deflated(data + unit, len - unit, APUS_ROLE_CLIENT, &frame);
+        size_t size = header_len > 0 ? (size_t)header_len + (size_t)frame.payload_len : len - unit;
+        if (unit != 0 && unit + size > APUS_FRAGMENT_SIZE)
+            break;
+        unit += size;
+    }
+    return unit;
+}
+
+/* Frames that are held, or of which there is more than a large one: control frames may come between these. */
+static APUS_NOINLINE void share_units(apus_connection *connection, apus_buffer *frames)
+{
+    const uint8_t *data = frames->data;
+    int error = APUS_OK;
+    for (size_t left = frames->len; left != 0 && error == APUS_OK;) {
+        size_t len = find_unit(data, left);
+        bool is_last = len == left;
+        if (connection->is_sending_parts)
+            error = apus__stream_hold(&connection->stream, frames, data, len, is_last);
+        else
+            error = apus__stream_share(&connection->stream, frames, data, len, is_last);
+        data += len;
+        left -= len;
+    }
 }
 
 void apus__connection_share(apus_connection *connection, apus_buffer *frames, size_t count)
 {
     if (APUS_UNLIKELY(!may_send(connection) || connection->stream.error != 0))
         return;
-    if (APUS_UNLIKELY(is_full(connection, apus__backlog_queued(connection), frames->len))) {
-        if (connection->endpoint->config->slow_consumer == APUS_SLOW_CONSUMER_DROP)
-            drop_message(connection);
-        else
-            close_slow(connection);
+    if (APUS_UNLIKELY(apus__slow_is_over(connection, frames->len)) &&
+        apus__slow_admit_delivery(connection, frames->len) != APUS_OK)
         return;
-    }
     APUS_COUNT(connection->endpoint->statistics.messages_sent, count);
-    if (APUS_UNLIKELY(connection->is_sending_parts))
-        apus__backlog_hold_share(connection, frames);
-    else if (APUS_UNLIKELY(apus__backlog_is_needed(connection)))
-        apus__backlog_share(connection, frames);
-    else if (APUS_UNLIKELY(frames->len > APUS_BACKLOG_WINDOW + APUS_FRAME_HEADER_SIZE))
-        share_fragments(connection, frames);
-    else
-        apus__stream_share(&connection->stream, frames);
+    if (APUS_UNLIKELY(connection->is_sending_parts || frames->len > APUS_FRAGMENT_SIZE + APUS_FRAME_HEADER_SIZE))
+        share_units(connection, frames);
+    else if (APUS_UNLIKELY(!apus__stream_share_now(&connection->stream, frames)))
+        apus__stream_share(&connection->stream, frames, frames->data, frames->len, true);
 }
 
 /* Other messages go the long way round while there is one in parts. */
@@ -286,14 +276,23 @@ static void set_sending_parts(apus_connection *connection, bool is_sending_parts
     connection->small_end = is_sending_parts ? 0 : connection->small_end_between;
 }
 
+/* What is held waits for this message, so it cannot wait for that. */
+static bool has_no_room_for_part(const apus_connection *connection, size_t len)
+{
+    size_t queued = connection->stream.outbox.bytes;
+    return queued != 0 && queued + len > connection->endpoint->config->outbound_limit;
+}
+
 int apus_connection_send_part(apus_connection *connection, apus_opcode opcode, const uint8_t *data, size_t len,
                               bool is_last)
 {
     if (!is_writable(connection))
-        return APUS_ECLOSED;
-    /* What is kept aside waits for this message, so it cannot wait for that. */
-    if (is_full(connection, apus__backlog_moving(connection), len))
-        return APUS_EFULL;
+        return closed_error(connection);
+    if (has_no_room_for_part(connection, len)) {
+        apus__stream_push(&connection->stream);
+        if (has_no_room_for_part(connection, len))
+            return APUS_EFULL;
+    }
     bool is_first = !connection->is_sending_parts;
     set_sending_parts(connection, false);
     int error = write_message(connection, is_first ? opcode : APUS_OPCODE_CONTINUATION, false, is_last, data, len);
@@ -301,7 +300,7 @@ int apus_connection_send_part(apus_connection *connection, apus_opcode opcode, c
     if (!is_last || error != APUS_OK)
         return error;
     APUS_COUNT(connection->endpoint->statistics.messages_sent, 1);
-    return apus__backlog_release(connection);
+    return apus__stream_release(&connection->stream);
 }
 
 bool apus_connection_is_sending_parts(const apus_connection *connection)
@@ -313,7 +312,7 @@ bool apus_connection_want_drain(apus_connection *connection)
 {
     bool is_answering = connection->phase == PHASE_REQUEST && connection->stream.error == 0;
     /* Half of the limit is not enough for every message that was refused; an empty queue is. */
-    if (!(is_answering || is_writable(connection)) || apus__backlog_queued(connection) == 0)
+    if (!(is_answering || is_writable(connection)) || apus_connection_outbound(connection) == 0)
         return false;
     connection->wants_drain = true;
     if (is_answering)
@@ -323,7 +322,7 @@ bool apus_connection_want_drain(apus_connection *connection)
 
 size_t apus_connection_outbound(const apus_connection *connection)
 {
-    return apus__backlog_queued(connection);
+    return connection->stream.outbox.bytes + apus__outbox_held(&connection->stream.outbox);
 }
 
 int apus_connection_ping(apus_connection *connection, const uint8_t *data, size_t len)
@@ -335,7 +334,7 @@ int apus_connection_ping(apus_connection *connection, const uint8_t *data, size_
     if (size < 0)
         return (int)size;
     apus__keepalive_application_pings(connection);
-    return apus__stream_write(&connection->stream, frame, (size_t)size, NULL, 0);
+    return apus__stream_control(&connection->stream, frame, (size_t)size, 0);
 }
 
 int apus_connection_close(apus_connection *connection, uint16_t code, const uint8_t *reason, size_t reason_len)
@@ -350,13 +349,12 @@ int apus_connection_close(apus_connection *connection, uint16_t code, const uint
     ptrdiff_t size = apus_session_close(&connection->session, code, reason, reason_len, frame);
     if (size < 0)
         return (int)size;
+    connection->acknowledged = apus__stream_taken(&connection->stream);
     /* Only the peer's Close is awaited now; reading goes on even if nobody takes messages. */
     apus__stream_set_reading(&connection->stream, true);
     apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
     apus__connection_resume_rest(connection);
     /* What was sent before is to arrive before. */
-    if (connection->backlog != NULL)
-        return apus__backlog_copy(connection, frame, (size_t)size, NULL, 0);
     return apus__stream_write(&connection->stream, frame, (size_t)size, NULL, 0);
 }
 

@@ -153,7 +153,7 @@ extension WebSocketError {
             case APUS_ELOST, APUS_ETRUNCATED: .connectionLost
             case APUS_ETIMEDOUT, APUS_ESILENT, APUS_EUPGRADETIME: .timedOut
             case APUS_ESLOW: .slowConsumer
-            case APUS_ENOMEM, APUS_EBUDGET: .outOfResources
+            case APUS_ENOMEM, APUS_EBUDGET, APUS_EFULL: .outOfResources
             case APUS_EINVAL, APUS_EFIELD: .invalidArgument
             case APUS_ETLS, APUS_ETLSPLAIN, APUS_ENOTTLS, APUS_EALERT: .tlsFailure
             case APUS_EUNTRUSTED, APUS_EWRONGHOST, APUS_EEXPIRED, APUS_ECERTIFICATE, APUS_ENOCERTIFICATE:

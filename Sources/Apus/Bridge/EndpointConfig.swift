@@ -36,6 +36,10 @@ extension apus_endpoint_config {
         lifetime = UInt32(configuration.maxLifetime?.milliseconds ?? 0)
         inbound_limit = configuration.maxInboundBytes
         outbound_limit = configuration.maxOutboundBytes
+        burst_limit = configuration.maxBurstBytes
+        slow_consumer_lag = UInt32(configuration.slowConsumerLag.milliseconds)
+        least_rate = UInt32(configuration.minOutboundRate)
+        stall_timeout = UInt32(configuration.outboundTimeout.milliseconds)
         slow_consumer = apus_slow_consumer(configuration.slowConsumerPolicy)
         callbacks = Callbacks.table
     }

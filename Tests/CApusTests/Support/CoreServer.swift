@@ -1,5 +1,6 @@
 import CApus
 import CApusCore
+import CApusInternals
 import Glibc
 import Synchronization
 import TestSupport
@@ -166,6 +167,9 @@ final class CoreServer: @unchecked Sendable {
         }
         isDone.wait()
     }
+
+    /// Puts the clock of the loop's timers forward; what is due has fired when this returns.
+    func skip(_ milliseconds: UInt64) { run { apus__loop_skip(self.loop, milliseconds) } }
 
     /// Calls `body` on the loop, soon.
     func post(_ body: @escaping @Sendable () -> Void) { CApusTests.post(to: loop, body) }

@@ -166,8 +166,9 @@ void apus_connection_give_parts(apus_connection *connection);
 
 /* Sends a message; a text must be UTF-8.
  *
- * APUS_OK, APUS_ECLOSED, APUS_ENOMEM, or by the slow-consumer policy where the outbound queue is full: APUS_EFULL (the
- * sender is to wait), APUS_EDROPPED, or APUS_ESLOW (the connection is closed with 1013); in none of them it was sent.
+ * APUS_OK, APUS_ECLOSED, APUS_ENOMEM, or by the slow-consumer policy where the socket is full and the outbound limit
+ * would be passed: APUS_EFULL (the sender is to wait) or APUS_EDROPPED. APUS_ESLOW in place of APUS_ECLOSED where the
+ * connection was closed with 1013. In none of them it was sent.
  */
 int apus_connection_send(apus_connection *connection, apus_opcode opcode, const uint8_t *_Nullable data, size_t len);
 
@@ -197,10 +198,11 @@ bool apus_connection_is_sending_parts(const apus_connection *connection);
  * nothing is queued any more, or the connection is closed. */
 bool apus_connection_want_drain(apus_connection *connection);
 
-/* Bytes queued because the socket did not take them. */
+/* Bytes queued because the socket did not take them, as they will go over the wire. */
 size_t apus_connection_outbound(const apus_connection *connection);
 
-/* Sends a Ping with at most 125 bytes. APUS_OK, APUS_ECLOSED, APUS_EINVAL or APUS_ENOMEM. */
+/* Sends a Ping with at most 125 bytes, before data that has not begun to leave. APUS_OK, APUS_ECLOSED, APUS_EINVAL,
+ * APUS_EFULL (64 control frames wait for the peer) or APUS_ENOMEM. */
 int apus_connection_ping(apus_connection *connection, const uint8_t *_Nullable data, size_t len);
 
 /* Starts the closing handshake; on_end follows once the peer answers or the close timeout passes. Where the answer to

@@ -15,11 +15,12 @@
 
 APUS_ASSUME_NONNULL_BEGIN
 
-/* What to do with a message for a peer whose outbound queue is full. */
+/* What to do where more than outbound_limit waits for a peer. A topic's message cannot wait for the peer: it is queued
+ * nevertheless, and a peer that does not catch up in slow_consumer_lag, or passes burst_limit, is closed with 1013. */
 typedef enum apus_slow_consumer {
-    APUS_SLOW_CONSUMER_SUSPEND, /* the sender waits; a topic's message, which cannot wait, closes with 1013 */
-    APUS_SLOW_CONSUMER_DROP,    /* the message is dropped and counted */
-    APUS_SLOW_CONSUMER_CLOSE,   /* the connection is closed with 1013 */
+    APUS_SLOW_CONSUMER_SUSPEND, /* other senders wait */
+    APUS_SLOW_CONSUMER_DROP,    /* a message is dropped and counted, and nobody is closed */
+    APUS_SLOW_CONSUMER_CLOSE,   /* other senders wait, but no longer than the lag: then the connection is closed */
 } apus_slow_consumer;
 
 /* Outlives the connections. */
@@ -39,7 +40,11 @@ typedef struct apus_endpoint_config {
     uint32_t close_timeout;      /* ms for the closing handshake */
     uint32_t lifetime;           /* ms of an open connection, after which it is closed with 1001; 0: no end */
     size_t inbound_limit;        /* bytes of messages not taken yet, past which reading stops */
-    size_t outbound_limit;       /* bytes queued for a peer, past which the policy applies */
+    size_t outbound_limit;       /* bytes of memory that wait for a peer, past which the policy applies */
+    size_t burst_limit;          /* the same, past which a peer whose socket is full is ended, or misses messages */
+    uint32_t slow_consumer_lag;  /* ms that a peer may be past outbound_limit without catching up */
+    uint32_t least_rate;         /* bytes/s that a peer must acknowledge while more waits for it; 0: any */
+    uint32_t stall_timeout;      /* ms over which that is measured */
     apus_slow_consumer slow_consumer;
     /* Whether the answer to the peer's Close waits until the application has taken the messages that came before it and
      * asks for another, or closes; at most for close_timeout. Messages can be sent until then, and what is queued is

@@ -45,7 +45,7 @@ APUS_ASSUME_NONNULL_BEGIN
     X(inflate_errors, "connections failed with 1007: a compressed message did not inflate")           \
     X(memory_errors, "connections failed with 1011: memory was out")                                  \
     X(messages_dropped, "messages not sent because the outbound queue was full")                      \
-    X(slow_consumers_closed, "connections closed with 1013 because their queue was full")             \
+    X(slow_consumers_closed, "connections closed with 1013 because their peer took too little")       \
     X(memory_budget_closed, "connections ended because the memory budget was used up")                \
     X(memory_budget_refused, "connections answered with 503 for the same reason")                     \
     X(publications_refused, "publications refused because a loop had no room, once for each attempt") \
@@ -53,6 +53,7 @@ APUS_ASSUME_NONNULL_BEGIN
     X(reads_paused, "times that reading stopped until messages were consumed")                        \
     X(pings_sent, "pings sent to idle connections")                                                   \
     X(ping_timeouts, "connections ended because no ping was answered")                                \
+    X(connections_stalled, "connections ended because the peer acknowledged too little")              \
     X(close_timeouts, "connections ended because the closing handshake took too long")                \
     X(lifetimes_ended, "connections closed with 1001 because they had lived as long as they may")     \
     X(tls_handshakes, "TLS handshakes completed")                                                     \

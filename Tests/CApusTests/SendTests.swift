@@ -5,7 +5,7 @@ import Testing
 
 /// What a peer that reads slowly gets, and in which order.
 @Suite(.timeLimit(.minutes(1)))
-struct BacklogTests {
+struct SendTests {
     /// More than any kernel buffers for a client that asks for little.
     private static let large = (0..<8 << 20).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
     private static let smallBuffer: Int32 = 4096
@@ -117,37 +117,6 @@ struct BacklogTests {
             #expect(received < Self.large.count)
             try client.expectEnd()
         }
-    }
-
-    @Test func `who is too slow is told so behind what the socket has begun to take`() async throws {
-        let statistics = try await withSlowClient(
-            policy: APUS_SLOW_CONSUMER_CLOSE, outboundLimit: 10 << 20,
-            onText: { connection, _ in
-                #expect(connection.send(APUS_OPCODE_BINARY, Self.large) == 0)
-                #expect(connection.send(APUS_OPCODE_BINARY, Self.large) == APUS_ESLOW.rawValue)
-            }
-        ) { client in
-            try client.send(.text("go"))
-            #expect(try client.readClose() == 1013)
-        }
-        #expect(statistics.slow_consumers_closed == 1)
-        #expect(statistics.bytes_sent < Self.large.count)
-    }
-
-    @Test func `the outbound limit counts what waits`() async throws {
-        let statistics = try await withSlowClient(
-            policy: APUS_SLOW_CONSUMER_DROP, outboundLimit: 10 << 20,
-            onText: { connection, _ in
-                #expect(connection.send(APUS_OPCODE_BINARY, Self.large) == 0)
-                #expect(apus_connection_outbound(connection.pointer) > 1 << 20)
-                #expect(connection.send(APUS_OPCODE_BINARY, Self.large) == APUS_EDROPPED.rawValue)
-            }
-        ) { client in
-            try client.send(.text("go"))
-            #expect(try Self.readMessage(client) == Self.large)
-            try client.closeNormally()
-        }
-        #expect(statistics.messages_dropped == 1)
     }
 
     @Test func `a drain is told once half of what waits has left`() async throws {

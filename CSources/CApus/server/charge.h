@@ -1,0 +1,13 @@
+/* What a connection costs, for whoever watches over the memory of the whole server. */
+#ifndef APUS_SERVER_CHARGE_H
+#define APUS_SERVER_CHARGE_H
+
+#include <stddef.h>
+
+#include "apus/connection.h"
+
+/* The bytes of memory that the connection holds for its peer: what is to be sent, in full even where others share it,
+ * and what has come and was not taken. */
+size_t apus__connection_charge(const apus_connection *connection);
+
+#endif
