@@ -10,6 +10,28 @@ extension WebSocket {
         }
     }
 
+    /// Sends a publication, which is shared and not copied, as soon as at most `queued` bytes wait for the peer.
+    ///
+    /// - Parameter queued: at least half of the connection's `maxOutboundBytes`, because that is what a wait ends at;
+    ///   together with the publication no more than that, or the policy for slow consumers decides.
+    /// - Throws: ``WebSocketError``: `connectionClosed`, or `cancelled` if the task was cancelled while it waited.
+    package func send(_ publication: Publication, atMost queued: Int) async throws(WebSocketError) {
+        while true {
+            guard !Task.isCancelled else {
+                throw WebSocketError(.cancelled, "the task was cancelled while it waited to send")
+            }
+            let isSent: Bool? = await eventLoop.run {
+                guard self.ending == nil else { return nil }
+                guard self.queuedBytes <= queued else { return false }
+                publication.send(to: self)
+                return true
+            }
+            guard let isSent else { throw .closed }
+            if isSent { return }
+            await waitForDrain()
+        }
+    }
+
     /// Begins the closing handshake, and waits for nothing; from any thread.
     ///
     /// - Parameters:

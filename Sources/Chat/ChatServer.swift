@@ -28,10 +28,15 @@ struct ChatServer: Sendable {
         var configuration = WebSocketServer.Configuration(host: settings.host, port: settings.port)
         if let threads = settings.threads { configuration.threads = threads }
         configuration.tls = settings.tls
+        configuration.maxOutboundBytes = Outgoing.maxOutboundBytes
         let server = try WebSocketServer(configuration: configuration, logger: services.logger)
-        async let storing: Void = services.journal.run(publish: services.directory.publish)
+        async let storing: Void = services.journal.run(
+            publish: services.directory.publish, reload: { try await services.directory.reload() })
         // Cancelled at the end of this scope, when nobody is left to announce anything to.
         async let _: Void = services.directory.announceChanges(clock: .continuous)
+        async let _: Void = services.directory.removeUnusedRooms { [logger = services.logger] error in
+            logger.error("unused rooms could not be removed", metadata: ["error": "\(error)"])
+        }
         try await server.run(
             onListening: onListening,
             upgrade: { request in
@@ -45,10 +50,10 @@ struct ChatServer: Sendable {
 
     /// One connection, from its opening to its end.
     private func serve(_ socket: WebSocket) async {
-        // A word of farewell would have to wait behind all that the peer does not read.
         let outbox = Outbox { [logger = services.logger] in
-            logger.info("dropped a connection that reads too slowly", metadata: ["peer": "\(socket.remoteAddress)"])
-            socket.abort()
+            logger.info("closed a connection that reads too slowly", metadata: ["peer": "\(socket.remoteAddress)"])
+            // Try again later: it comes back, and catches up.
+            socket.beginClosing(.tryAgainLater)
         }
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await deliver(outbox, to: socket) }
@@ -59,9 +64,9 @@ struct ChatServer: Sendable {
 
     /// Sends what is in the outbox, until that is closed or the peer is gone.
     private func deliver(_ outbox: Outbox, to socket: WebSocket) async {
-        while let texts = await outbox.next() {
+        while let events = await outbox.next() {
             do {
-                for text in texts { try await socket.send(text) }
+                for event in events { try await event.send(to: socket) }
             } catch {
                 services.logger.debug("a connection ended while sending", metadata: ["error": "\(error)"])
                 outbox.close()
@@ -72,13 +77,15 @@ struct ChatServer: Sendable {
 
     /// Does what the client asks, as fast as its token bucket lets it.
     private func receive(from socket: WebSocket, _ outbox: Outbox) async {
-        var visitor = Visitor(services: services, outbox: outbox)
+        var visitor = Visitor(services: services, outbox: outbox, address: socket.remoteAddress.host)
         // Generous: a person types, a page that comes back sends all that was not acknowledged.
         var bucket = TokenBucket(burst: 200, perSecond: 100, now: .now)
         do {
             for try await message in socket {
                 let wait = bucket.take(now: .now)
                 if wait > .zero { try await Task.sleep(for: wait) }
+                // From a client that does not read, nothing more is read.
+                await outbox.hasRoom()
                 switch message {
                 case .text(let text): await visitor.receive(text)
                 case .binary: outbox.post(.error(Refusal(.badRequest, "a message must be text, not binary")))

@@ -1,11 +1,11 @@
-import Foundation
-
 /// What a client asks for: one JSON text message each (docs/chat-protocol.md).
 ///
 /// Decoding is strict about types and members, and says in words what is wrong. It does not judge the values: those
-/// are checked where they are used, because an invalid name, say, means something else in `hello` than in `name`.
+/// are checked where they are used, because an invalid name, say, means something else in `hello` than in `name`. A
+/// value that is too long is cut one character past its limit, so that it is still too long and nothing that handles
+/// it works long.
 enum ClientEvent: Hashable, Sendable {
-    case hello(name: String?)
+    case hello(name: String?, changes: Bool)
     case name(String)
     case create(room: String)
     case join(room: String, after: Int64?)
@@ -17,61 +17,59 @@ enum ClientEvent: Hashable, Sendable {
 
     /// Decodes one text message.
     init(json: String) throws(Refusal) {
-        do {
-            self = try JSONDecoder().decode(ClientEvent.self, from: Data(json.utf8))
-        } catch let refusal as Refusal {
-            throw refusal
-        } catch {
-            throw Refusal(.badRequest, "a message must be a JSON object with a `type`")
-        }
+        var members = try Members(json)
+        try self.init(&members)
     }
-}
 
-extension ClientEvent: Decodable {
-    init(from decoder: any Decoder) throws {
-        let members = try Members(of: decoder)
+    /// Decodes the members that were read, for tests that look at the work it takes.
+    init(_ members: inout Members) throws(Refusal) {
+        let keyOfSend = members.keyOfSend
         do {
-            self = try Self(members)
+            self = try Self(any: &members)
         } catch {
-            throw error.answering(key: members.keyOfSend)
+            throw error.answering(key: keyOfSend)
         }
     }
 
-    private init(_ members: Members) throws(Refusal) {
+    private init(any members: inout Members) throws(Refusal) {
         switch members.type {
         case "hello":
-            try members.allow("name")
-            self = .hello(name: try members.optional("name"))
+            try members.allow("name", "changes")
+            self = .hello(
+                name: try members.string("name", most: Limits.rawName),
+                changes: try members.boolean("changes") ?? false)
         case "name":
             try members.allow("name")
-            self = .name(try members.required("name"))
+            self = .name(try members.name("name"))
         case "create":
             try members.allow("room")
-            self = .create(room: try members.required("room"))
+            self = .create(room: try members.name("room"))
         case "join":
             try members.allow("room", "after")
-            self = .join(room: try members.required("room"), after: try members.optional("after"))
+            self = .join(room: try members.name("room"), after: try members.number("after"))
         case "leave":
             try members.allow("room")
-            self = .leave(room: try members.required("room"))
+            self = .leave(room: try members.name("room"))
         case "send":
             try members.allow("room", "key", "text")
             self = .send(
-                room: try members.required("room"),
-                key: try members.required("key"),
-                text: try members.required("text"))
+                room: try members.name("room"),
+                key: try members.needed("key", members.string("key", most: Limits.key + 1)),
+                text: try members.needed("text", members.string("text", most: Limits.text + 1)))
         case "typing":
             try members.allow("room")
-            self = .typing(room: try members.required("room"))
+            self = .typing(room: try members.name("room"))
         case "history":
             try members.allow("room", "before", "limit")
             self = .history(
-                room: try members.required("room"),
-                before: try members.required("before"),
-                limit: try members.required("limit"))
+                room: try members.name("room"),
+                before: try members.needed("before", members.number("before")),
+                limit: Int(try members.needed("limit", members.number("limit"))))
         case "search":
             try members.allow("query", "room")
-            self = .search(query: try members.required("query"), room: try members.optional("room"))
+            self = .search(
+                query: try members.needed("query", members.string("query", most: Limits.query + 1)),
+                room: try members.string("room", most: Limits.rawName))
         default:
             throw Refusal(.badRequest, "there is no message of type '\(members.type.prefix(40))'")
         }
@@ -79,67 +77,87 @@ extension ClientEvent: Decodable {
 }
 
 /// The members of one event's JSON object, read with errors in words.
-private struct Members {
+struct Members {
     let type: String
-    private let container: KeyedDecodingContainer<Name>
+    private var reader: EventReader
 
-    init(of decoder: any Decoder) throws {
-        container = try decoder.container(keyedBy: Name.self)
-        type = try container.decode(String.self, forKey: Name("type"))
+    init(_ json: String) throws(Refusal) {
+        do {
+            reader = try EventReader(json)
+        } catch {
+            throw .noEvent
+        }
+        guard case .string(let content)? = reader.value("type") else { throw .noEvent }
+        type = reader.text(content, most: 41)
     }
 
-    /// The key by which a client waits for the answer to this `send`, as far as it can be read.
+    /// How many bytes have been looked at.
+    var work: Int { reader.work }
+
+    /// The key by which a client waits for the answer to this `send`, as far as it can be one.
     var keyOfSend: String? {
-        guard type == "send" else { return nil }
-        // A key that cannot be read is one that the answer has to do without.
-        return try? container.decode(String.self, forKey: Name("key"))
-    }
-
-    /// Refuses members that the type does not have.
-    func allow(_ names: String...) throws(Refusal) {
-        for name in container.allKeys.map(\.stringValue) where name != "type" && !names.contains(name) {
-            throw Refusal(.badRequest, "`\(type)` has no member `\(name.prefix(40))`")
+        mutating get {
+            guard type == "send", case .string(let content)? = reader.value("key") else { return nil }
+            let key = reader.text(content, most: Limits.key + 1)
+            return key.unicodeScalars.count <= Limits.key ? key : nil
         }
     }
 
-    func required<Value: JSONWords>(_ name: String) throws(Refusal) -> Value {
-        guard let value: Value = try optional(name) else {
-            throw Refusal(.badRequest, "`\(type)` needs `\(name)`, \(Value.jsonWords)")
+    /// Refuses members that the type does not have, and those that come twice.
+    func allow(_ names: StaticString...) throws(Refusal) {
+        for (index, (name, _)) in reader.members.enumerated() {
+            let words = String(decoding: name, as: UTF8.self)
+            guard EventReader.isEqual(name, "type") || names.contains(where: { EventReader.isEqual(name, $0) }) else {
+                throw Refusal(.badRequest, "`\(type)` has no member `\(words.prefix(40))`")
+            }
+            guard !reader.members[..<index].contains(where: { $0.name == name }) else {
+                throw Refusal(.badRequest, "`\(type)` has the member `\(words)` twice")
+            }
         }
+    }
+
+    /// The name of a person or a room, which has to be there.
+    mutating func name(_ name: StaticString) throws(Refusal) -> String {
+        try needed(name, string(name, most: Limits.rawName))
+    }
+
+    func needed(_ name: StaticString, _ value: String?) throws(Refusal) -> String {
+        guard let value else { throw Refusal(.badRequest, "`\(type)` needs `\(name)`, a string") }
         return value
     }
 
-    func optional<Value: JSONWords>(_ name: String) throws(Refusal) -> Value? {
-        do {
-            return try container.decodeIfPresent(Value.self, forKey: Name(name))
-        } catch {
-            throw Refusal(.badRequest, "`\(name)` of `\(type)` must be \(Value.jsonWords)")
+    func needed(_ name: StaticString, _ value: Int64?) throws(Refusal) -> Int64 {
+        guard let value else { throw Refusal(.badRequest, "`\(type)` needs `\(name)`, a whole number") }
+        return value
+    }
+
+    mutating func string(_ name: StaticString, most: Int) throws(Refusal) -> String? {
+        switch reader.value(name) {
+        case nil, .null: return nil
+        case .string(let content): return reader.text(content, most: most)
+        default: throw Refusal(.badRequest, "`\(name)` of `\(type)` must be a string")
         }
     }
 
-    struct Name: CodingKey {
-        let stringValue: String
-        var intValue: Int? { nil }
+    func number(_ name: StaticString) throws(Refusal) -> Int64? {
+        switch reader.value(name) {
+        case nil, .null: return nil
+        case .number(let content):
+            if let number = reader.wholeNumber(content) { return number }
+        default: break
+        }
+        throw Refusal(.badRequest, "`\(name)` of `\(type)` must be a whole number")
+    }
 
-        init(_ name: String) { stringValue = name }
-        init(stringValue: String) { self.stringValue = stringValue }
-        init?(intValue: Int) { nil }
+    func boolean(_ name: StaticString) throws(Refusal) -> Bool? {
+        switch reader.value(name) {
+        case nil, .null: return nil
+        case .boolean(let value): return value
+        default: throw Refusal(.badRequest, "`\(name)` of `\(type)` must be true or false")
+        }
     }
 }
 
-/// A type of member, in the words of an error.
-private protocol JSONWords: Decodable {
-    static var jsonWords: String { get }
-}
-
-extension String: JSONWords {
-    fileprivate static var jsonWords: String { "a string" }
-}
-
-extension Int: JSONWords {
-    fileprivate static var jsonWords: String { "a whole number" }
-}
-
-extension Int64: JSONWords {
-    fileprivate static var jsonWords: String { "a whole number" }
+extension Refusal {
+    fileprivate static let noEvent = Refusal(.badRequest, "a message must be a JSON object with a `type`")
 }

@@ -7,9 +7,11 @@ import Synchronization
 final class Mailbox<Element: Sendable>: Sendable {
     private struct State {
         var waiting: [Element] = []
+        /// The cost of what waits.
         var cost = 0
         var isClosed = false
         var reader: CheckedContinuation<Void, Never>?
+        /// Tasks that wait until the cost is within the capacity.
         var writers: [CheckedContinuation<Void, Never>] = []
     }
 
@@ -47,6 +49,7 @@ final class Mailbox<Element: Sendable>: Sendable {
             state.cost += cost
             guard state.cost > limit else { return (Awakened(reader: state.reader.take()), false) }
             state.waiting = []
+            state.cost = 0
             return (close(&state), true)
         }
         awakened.resume()
@@ -59,6 +62,12 @@ final class Mailbox<Element: Sendable>: Sendable {
     @discardableResult
     func put(_ element: Element) async -> Bool {
         post(element)
+        return await hasRoom()
+    }
+
+    /// Waits while the mailbox holds more than its capacity; returns whether it is still open.
+    @discardableResult
+    func hasRoom() async -> Bool {
         await withCheckedContinuation { continuation in
             let waits = state.withLock { state in
                 guard !state.isClosed, state.cost > capacity else { return false }
@@ -70,20 +79,37 @@ final class Mailbox<Element: Sendable>: Sendable {
         return state.withLock { !$0.isClosed }
     }
 
-    /// Takes out all that there is, and waits while there is nothing; nil once the mailbox is closed and empty.
+    /// Takes out what there is, and waits while there is nothing; nil once the mailbox is closed and empty.
     ///
     /// For one task at a time. When that task is cancelled the mailbox closes.
-    func next() async -> [Element]? {
+    ///
+    /// - Parameter most: the cost at which to stop, after at least one element; by default everything is taken.
+    func next(most: Int = .max) async -> [Element]? {
         while true {
             let (elements, writers) = state.withLock { state in
-                state.cost = 0
-                return (take(&state.waiting), take(&state.writers))
+                let elements = takeOut(&state, most: most)
+                return (elements, state.cost <= capacity ? take(&state.writers) : [])
             }
             writers.forEach { $0.resume() }
             if !elements.isEmpty { return elements }
-            if state.withLock(\.isClosed) { return nil }
+            if state.withLock({ $0.isClosed && $0.waiting.isEmpty }) { return nil }
             await wait()
         }
+    }
+
+    private func takeOut(_ state: inout State, most: Int) -> [Element] {
+        if state.cost <= most {
+            state.cost = 0
+            return take(&state.waiting)
+        }
+        var (count, taken) = (0, 0)
+        while count < state.waiting.count, count == 0 || taken < most {
+            taken += cost(state.waiting[count])
+            count += 1
+        }
+        defer { state.waiting.removeFirst(count) }
+        state.cost -= taken
+        return Array(state.waiting[..<count])
     }
 
     /// Lets nobody put in any more; what is in can still be taken out.

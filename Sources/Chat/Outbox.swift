@@ -2,29 +2,39 @@
 ///
 /// Rooms, the journal and the visitor put events in; one task of the connection takes them out and sends them. So the
 /// order in which a room's turns post is the order on the wire, and a client that reads slowly keeps nobody waiting:
-/// past the limit its connection is dropped, and it catches up when it comes again.
+/// past the limit its connection is closed, and it catches up when it comes again.
 struct Outbox: Sendable {
-    private let mailbox: Mailbox<String>
+    /// The most bytes that wait for one client. What is for many is counted in full for each, though it is kept once.
+    static let limit = 4 << 20
+
+    /// The bytes above which a client's own questions have to wait.
+    static let capacity = 64 << 10
+
+    private let mailbox: Mailbox<Outgoing>
 
     /// Creates an outbox that is given up above `limit` bytes, when `onOverflow` is called.
-    init(limit: Int = 4 << 20, onOverflow: @escaping @Sendable () -> Void = {}) {
-        mailbox = Mailbox(capacity: limit / 8, limit: limit, cost: \.utf8.count, onOverflow: onOverflow)
+    init(limit: Int = limit, onOverflow: @escaping @Sendable () -> Void = {}) {
+        mailbox = Mailbox(capacity: Self.capacity, limit: limit, cost: \.size, onOverflow: onOverflow)
     }
 
     /// Posts an event, without waiting.
-    func post(_ event: ServerEvent) { mailbox.post(event.json) }
+    func post(_ event: ServerEvent) { mailbox.post(Outgoing(event, isForMany: false)) }
 
-    /// Posts an event that is encoded already: a room encodes once for all its members.
-    func post(json: String) { mailbox.post(json) }
+    /// Posts an event that a room, say, has made once for all its members.
+    func post(_ event: Outgoing) { mailbox.post(event) }
 
-    /// Posts an event and waits while the client is far behind, as befits one of many pages.
+    /// Posts an event and waits while the client is far behind, for one of many pages.
     ///
     /// Returns whether there is any use in posting more.
     @discardableResult
-    func put(_ event: ServerEvent) async -> Bool { await mailbox.put(event.json) }
+    func put(_ event: ServerEvent) async -> Bool { await mailbox.put(Outgoing(event, isForMany: false)) }
 
-    /// Takes out the events to send next; nil when there will be no more.
-    func next() async -> [String]? { await mailbox.next() }
+    /// Waits while the client is far behind; returns whether the outbox is still open.
+    @discardableResult
+    func hasRoom() async -> Bool { await mailbox.hasRoom() }
+
+    /// Takes out the events to send next, not many more than `capacity` bytes; nil when there will be no more.
+    func next() async -> [Outgoing]? { await mailbox.next(most: Self.capacity) }
 
     /// Drops what comes from now on.
     func close() { mailbox.close() }

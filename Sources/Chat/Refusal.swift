@@ -7,6 +7,7 @@ struct Refusal: Error, Hashable {
         case noSuchRoom = "no-such-room"
         case tooLong = "too-long"
         case tooManyRooms = "too-many-rooms"
+        case tooFast = "too-fast"
         case unavailable
     }
 
@@ -27,7 +28,13 @@ struct Refusal: Error, Hashable {
     /// The same, as the answer to the `send` with this key.
     func answering(key: String?) -> Refusal { Refusal(code, words, key: key) }
 
-    static let badName = Refusal(.badName, "a name has 1 to \(Limits.name) characters and no control characters")
+    static let badName = Refusal(
+        .badName,
+        "a name has 1 to \(Limits.name) characters, at least one of them visible, and none that controls lines or "
+            + "the direction of text")
+
+    static let tooManyNewRooms = Refusal(
+        .tooFast, "too many rooms were made just now; wait a minute and try again, or join one that there is")
 
     /// The database failed; what was asked may be asked again.
     static func unavailable(key: String? = nil) -> Refusal {
@@ -35,6 +42,8 @@ struct Refusal: Error, Hashable {
     }
 
     static func noSuchRoom(_ name: String) -> Refusal {
-        Refusal(.noSuchRoom, "there is no room '\(name.prefix(Limits.name))'; make it first with `create`")
+        Refusal(
+            .noSuchRoom,
+            "there is no room '\(String(name.unicodeScalars.prefix(Limits.name)))'; make it first with `create`")
     }
 }

@@ -4,12 +4,13 @@ import Foundation
 enum ServerEvent: Sendable {
     case welcome(name: String, member: Int, rooms: [RoomSummary])
     case rooms([RoomSummary])
+    case roomChanges([RoomSummary], gone: [String])
     case history(HistoryPage)
     case message(ChatMessage)
     case sent(key: String, id: Int64, at: Int64)
     case members(room: String, members: [MemberSummary])
     case typing(room: String, member: Int, name: String)
-    case found(query: String, messages: [ChatMessage])
+    case found(query: String, SearchResult)
     case named(String)
     case error(Refusal)
 
@@ -78,7 +79,7 @@ struct HistoryPage: Sendable, Encodable {
 extension ServerEvent: Encodable {
     private enum Member: String, CodingKey {
         case type, name, member, rooms, textLimit, room, messages, reason, older, done, message, key, id, at, members
-        case query, code, words
+        case query, complete, code, words, gone
     }
 
     // One line a member: the protocol's table in code, and nothing else in the function.
@@ -94,6 +95,10 @@ extension ServerEvent: Encodable {
         case .rooms(let rooms):
             try object.encode("rooms", forKey: .type)
             try object.encode(rooms, forKey: .rooms)
+        case .roomChanges(let rooms, let gone):
+            try object.encode("room-changes", forKey: .type)
+            try object.encode(rooms, forKey: .rooms)
+            try object.encode(gone, forKey: .gone)
         case .history(let page):
             try object.encode("history", forKey: .type)
             try page.encode(to: encoder)
@@ -114,10 +119,11 @@ extension ServerEvent: Encodable {
             try object.encode(room, forKey: .room)
             try object.encode(member, forKey: .member)
             try object.encode(name, forKey: .name)
-        case .found(let query, let messages):
+        case .found(let query, let result):
             try object.encode("found", forKey: .type)
             try object.encode(query, forKey: .query)
-            try object.encode(messages, forKey: .messages)
+            try object.encode(result.messages, forKey: .messages)
+            try object.encode(result.isComplete, forKey: .complete)
         case .named(let name):
             try object.encode("named", forKey: .type)
             try object.encode(name, forKey: .name)

@@ -45,7 +45,8 @@ struct Site: Sendable {
             return .text("ok")
         } catch {
             logger.error("the health check failed", metadata: ["error": "\(error)"])
-            return .text("the database does not answer", status: .serviceUnavailable)
+            let reason = (error as? StoreError)?.description ?? "the database does not answer"
+            return .text(reason, status: .serviceUnavailable)
         }
     }
 

@@ -9,18 +9,37 @@ struct TokenBucket: Sendable {
     private var filled: ContinuousClock.Instant
 
     /// Creates a full bucket.
-    init(burst: Int, perSecond: Int, now: ContinuousClock.Instant) {
+    init(burst: Int, perSecond: Double, now: ContinuousClock.Instant) {
         self.burst = Double(burst)
-        self.perSecond = Double(perSecond)
+        self.perSecond = perSecond
         tokens = self.burst
         filled = now
     }
 
     /// Takes a token, if need be one that is yet to come, and returns how long that takes; zero if it is there.
     mutating func take(now: ContinuousClock.Instant) -> Duration {
-        let refill = filled.duration(to: now) / .seconds(1) * perSecond
-        tokens = min(burst, tokens + refill) - 1
-        filled = now
+        refill(now: now)
+        tokens -= 1
         return tokens >= 0 ? .zero : .seconds(-tokens / perSecond)
+    }
+
+    /// Takes a token if one is there; returns whether it was.
+    mutating func takeIfThere(now: ContinuousClock.Instant) -> Bool {
+        refill(now: now)
+        guard tokens >= 1 else { return false }
+        tokens -= 1
+        return true
+    }
+
+    /// Whether nothing has been taken for so long that the bucket is as good as new.
+    func isFull(now: ContinuousClock.Instant) -> Bool {
+        var bucket = self
+        bucket.refill(now: now)
+        return bucket.tokens >= burst
+    }
+
+    private mutating func refill(now: ContinuousClock.Instant) {
+        tokens = min(burst, tokens + filled.duration(to: now) / .seconds(1) * perSecond)
+        filled = now
     }
 }

@@ -16,17 +16,27 @@ struct Visitor {
     private let services: Services
     private let outbox: Outbox
     private var identity: Identity?
+    private let address: String
     private var joined: [Int64: Room] = [:]
+    private var searches: Searches
+    /// Five rooms at once, then one a minute.
+    private var newRooms = TokenBucket(burst: 5, perSecond: 1.0 / 60, now: .now)
+    /// For those who want the whole list of rooms each time.
+    private var wholeLists = TokenBucket(burst: 10, perSecond: 1, now: .now)
 
     /// Who somebody is, once they have said hello.
     private struct Identity {
         let member: Int
         var name: String
+        let wantsChanges: Bool
     }
 
-    init(services: Services, outbox: Outbox) {
+    /// - Parameter address: where the connection comes from.
+    init(services: Services, outbox: Outbox, address: String) {
         self.services = services
         self.outbox = outbox
+        self.address = address
+        searches = Searches(outbox: outbox, logger: services.logger)
     }
 
     /// Does what one text message asks for; what it asks wrongly, or what fails, is answered with an `error`.
@@ -41,8 +51,12 @@ struct Visitor {
         }
     }
 
+    /// Waits until what runs beside the visitor's other questions is answered.
+    mutating func finish() async { await searches.finish() }
+
     /// Leaves all rooms and the server.
     mutating func depart() async {
+        searches.cancel()
         guard let identity else { return }
         for room in joined.values { await room.leave(member: identity.member) }
         await services.directory.depart(member: identity.member)
@@ -55,7 +69,7 @@ struct Visitor {
         switch event {
         case .hello: throw Refusal(.badRequest, "`hello` was said already; `name` changes the name")
         case .name(let name): try await rename(identity.member, to: name)
-        case .create(let room): try await services.directory.create(named: room, maker: outbox)
+        case .create(let room): try await create(room, as: identity)
         case .join(let room, let after): try await join(room, after: after, as: identity)
         case .leave(let room): try await leave(room, identity.member)
         case .send(let room, let key, let text): try await send(text, key: key, to: room, as: identity.name)
@@ -68,10 +82,12 @@ struct Visitor {
     }
 
     private mutating func handleFirst(_ event: ClientEvent) async throws {
-        guard case .hello(let wish) = event else { throw Refusal(.badRequest, "the first message must be `hello`") }
+        guard case .hello(let wish, let wantsChanges) = event else {
+            throw Refusal(.badRequest, "the first message must be `hello`")
+        }
         let name = wish.flatMap(Limits.name) ?? "Guest \(Int.random(in: 1000...9999))"
-        let member = await services.directory.enter(name: name, outbox: outbox)
-        identity = Identity(member: member, name: name)
+        let member = await services.directory.enter(name: name, outbox: outbox, wantsChanges: wantsChanges)
+        identity = Identity(member: member, name: name, wantsChanges: wantsChanges)
     }
 
     private mutating func rename(_ member: Int, to wish: String) async throws {
@@ -79,6 +95,15 @@ struct Visitor {
         identity?.name = name
         outbox.post(.named(name))
         for room in joined.values { await room.rename(member: member, to: name) }
+    }
+
+    private mutating func create(_ name: String, as identity: Identity) async throws {
+        if await services.directory.isNew(name) {
+            guard newRooms.takeIfThere(now: .now) else { throw Refusal.tooManyNewRooms }
+        } else if !identity.wantsChanges {
+            try await Task.sleep(for: wholeLists.take(now: .now))
+        }
+        try await services.directory.create(named: name, maker: identity.member, from: address)
     }
 
     private mutating func join(_ name: String, after: Int64?, as identity: Identity) async throws {
@@ -98,15 +123,19 @@ struct Visitor {
     ///
     /// Does not wait for that, so that a burst goes into few transactions.
     private func send(_ text: String, key: String, to name: String, as sender: String) async throws {
+        // What cannot be a key cannot be answered with one either.
+        try Limits.check(key: key)
         do {
-            try Limits.check(key: key)
             try Limits.check(text: text)
             let room = try await services.directory.room(named: name)
-            let draft = MessageStore.Draft(room: room.id, name: sender, text: text, key: key)
+            let draft = MessageStore.Draft(
+                room: .init(id: room.id, name: room.name), name: sender, text: text, key: key)
             await services.journal.append(draft) { [outbox] result in
                 switch result {
                 case .success(let stored):
                     outbox.post(.sent(key: key, id: stored.message.id, at: stored.message.at))
+                case .failure(let refusal as Refusal):
+                    outbox.post(.error(refusal.answering(key: key)))
                 case .failure:
                     outbox.post(.error(.unavailable(key: key)))
                 }
@@ -127,11 +156,12 @@ struct Visitor {
         await outbox.put(.history(history))
     }
 
-    private func search(_ query: String, in name: String?) async throws {
+    private mutating func search(_ query: String, in name: String?) async throws {
         try Limits.check(query: query)
         var room: Room?
         if let name { room = try await services.directory.room(named: name) }
-        let messages = try await services.store.search(SearchQuery(query), room: room?.id)
-        await outbox.put(.found(query: query, messages: messages))
+        await searches.begin(query) { [store = services.store, id = room?.id] in
+            try await store.search(SearchQuery(query), room: id)
+        }
     }
 }

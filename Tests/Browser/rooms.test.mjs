@@ -147,6 +147,39 @@ test('only the answer to the last search counts', () => {
     assert.deepEqual(page.state.search.results.map(({ id }) => id), [2])
 })
 
+test('a search that stopped early says so, and the next one that does not says nothing', () => {
+    const page = inLobby().do('search', { query: 'a', room: null })
+    page.receive('found', { query: 'a', messages: [stored(2)], complete: false })
+    assert.equal(page.state.search.complete, false)
+    page.do('search', { query: 'ab', room: null }).receive('found', { query: 'ab', messages: [], complete: true })
+    assert.equal(page.state.search.complete, true)
+})
+
+test('changes of rooms replace, append and remove, and keep the order', () => {
+    const page = new Page().connect(['Lobby', 'Tea', 'Old']).page('join', [])
+    const changes = { rooms: [{ name: 'Nest', members: 1 }, { name: 'Tea', members: 2 }], gone: ['Old'] }
+    assert.deepEqual(page.receive('room-changes', changes).state.rooms, [
+        { name: 'Lobby', members: 0 }, { name: 'Tea', members: 2 }, { name: 'Nest', members: 1 },
+    ])
+    page.receive('room-changes', { rooms: [{ name: 'Nest', members: 0 }], gone: ['Nest'] })
+    assert.deepEqual(page.state.rooms.at(-1), { name: 'Nest', members: 0 })
+})
+
+test('a room that the server loses while the page is in it is made again, and what it missed is asked for', () => {
+    const page = inLobby([1, 2, 3]).receive('room-changes', { rooms: [], gone: ['Lobby', 'Tea'] })
+    assert.deepEqual(page.sentSince(), [
+        { type: 'create', room: 'Lobby' },
+        { type: 'join', room: 'Lobby', after: 3 },
+    ])
+    assert.equal(page.lobby.live, false)
+})
+
+test('a room that the server refuses to make so soon is not one to wait in', () => {
+    const page = inLobby().do('create', { room: 'Nest' }).receive('error', { code: 'too-fast', words: 'Wait.' })
+    assert.equal(page.state.current, 'Lobby')
+    assert.equal(page.state.notice.code, 'too-fast')
+})
+
 test('a search that a lost connection left open is asked again', () => {
     const page = inLobby().do('search', { query: 'a', room: null }).lose()
     page.sentSince()
@@ -161,7 +194,7 @@ test('the name changes when the server says so, and without a connection with th
     assert.equal(page.receive('named', { name: 'Eve' }).state.name, 'Eve')
     page.lose().do('rename', { name: 'Mallory' })
     page.sentSince()
-    assert.deepEqual(page.do('opened').sentSince(), [{ type: 'hello', name: 'Mallory' }])
+    assert.deepEqual(page.do('opened').sentSince(), [{ type: 'hello', name: 'Mallory', changes: true }])
 })
 
 test('what a newer server says is ignored', () => {

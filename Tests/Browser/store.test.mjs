@@ -7,8 +7,8 @@ import { test } from 'node:test'
 import { inLobby, Page, stored } from './page.mjs'
 
 test('the first message is hello with the name that was saved', () => {
-    assert.deepEqual(new Page({ name: 'Ada' }).do('opened').out, [{ type: 'hello', name: 'Ada' }])
-    assert.deepEqual(new Page().do('opened').out, [{ type: 'hello', name: null }])
+    assert.deepEqual(new Page({ name: 'Ada' }).do('opened').out, [{ type: 'hello', name: 'Ada', changes: true }])
+    assert.deepEqual(new Page().do('opened').out, [{ type: 'hello', name: null, changes: true }])
 })
 
 test('a newcomer joins the first room of the server with its newest page', () => {

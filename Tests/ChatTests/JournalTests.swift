@@ -1,3 +1,4 @@
+import GRDB
 import Synchronization
 import Testing
 
@@ -7,6 +8,7 @@ import Testing
     /// What a journal did, in order.
     private enum Deed: Equatable {
         case published(Int64)
+        case reloaded
         case settled(String, Int64)
         case failed(String)
     }
@@ -18,7 +20,7 @@ import Testing
     }
 
     private func append(_ key: String, to journal: Journal, _ deeds: Deeds, room: Int64 = 1) async {
-        await journal.append(.init(room: room, name: "Ann", text: key, key: key)) { result in
+        await journal.append(.init(room: .init(id: room, name: "Tea"), name: "Ann", text: key, key: key)) { result in
             switch result {
             case .success(let stored): deeds.add(.settled(key, stored.message.id))
             case .failure: deeds.add(.failed(key))
@@ -27,9 +29,9 @@ import Testing
     }
 
     private func run(_ journal: Journal, _ deeds: Deeds) async {
-        await journal.run { stored in
-            for stored in stored { deeds.add(.published(stored.message.id)) }
-        }
+        await journal.run(
+            publish: { stored in for stored in stored { deeds.add(.published(stored.message.id)) } },
+            reload: { deeds.add(.reloaded) })
     }
 
     @Test func `messages are published when they are stored, before their senders are told`() async throws {
@@ -60,6 +62,26 @@ import Testing
         #expect(deeds.all == [.failed("a")])
     }
 
+    @Test func `a database that an older copy was restored into goes on with ids that ascend, and is read again`()
+        async throws
+    {
+        let temporary = try await TemporaryStore(rooms: "Tea")
+        try await temporary.add("old")
+        let copy = try DatabaseQueue(path: temporary.folder.file("copy.sqlite"))
+        try temporary.store.pool.backup(to: copy)
+        let last = try await temporary.add("a", "b", "c").last
+        let restored = try DatabaseQueue(path: temporary.folder.file("chat.sqlite"))
+        try copy.backup(to: restored)
+        try restored.close()
+
+        let (journal, deeds) = (Journal(store: temporary.store, logger: quiet), Deeds())
+        await append("d", to: journal, deeds)
+        journal.close()
+        await run(journal, deeds)
+        let next = try #require(last) + 1
+        #expect(deeds.all == [.reloaded, .published(next), .settled("d", next)])
+    }
+
     @Test func `of 1,000 concurrent messages each is stored once, published in the order of ids, in few transactions`()
         async throws
     {
@@ -67,10 +89,11 @@ import Testing
         let journal = Journal(store: temporary.store, logger: quiet, capacity: 64)
         let deeds = Deeds()
         let batches = Mutex(0)
-        async let running: Void = journal.run { stored in
-            batches.withLock { $0 += 1 }
-            for stored in stored { deeds.add(.published(stored.message.id)) }
-        }
+        async let running: Void = journal.run(
+            publish: { stored in
+                batches.withLock { $0 += 1 }
+                for stored in stored { deeds.add(.published(stored.message.id)) }
+            }, reload: {})
         await withTaskGroup(of: Void.self) { group in
             for writer in 0..<50 {
                 group.addTask {

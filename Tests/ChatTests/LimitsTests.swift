@@ -16,6 +16,37 @@ import Testing
         #expect(Limits.name(raw) == nil)
     }
 
+    @Test(arguments: [
+        "\u{200B}", "\u{2060}\u{200D}", "\u{FEFF}", "\u{AD}", "\u{3164}", "\u{FFA0}", "\u{115F}\u{1160}", "\u{2800}",
+        "\u{E0041}", "\u{FE0F}", "\u{301}", "\u{200B} \u{200B}", "\u{200E}", "\u{E000}\u{202E}",
+    ])
+    func `a name that nobody could see is not taken`(raw: String) {
+        #expect(Limits.name(raw) == nil)
+    }
+
+    @Test(arguments: (0x202A...0x202E).map { $0 } + (0x2066...0x2069).map { $0 })
+    func `a name that turns the direction of the text around it is not taken`(value: Int) throws {
+        let scalar = try #require(Unicode.Scalar(value))
+        #expect(Limits.name("Ann\(scalar)nnA") == nil)
+    }
+
+    @Test(arguments: ["שלום", "مرحبا", "❤\u{FE0F}", "e\u{301}", "می\u{200C}خواهم", "🏴\u{E0067}\u{E0062}\u{E007F}"])
+    func `a name in another direction, or with joiners and marks between what is seen, is taken`(raw: String) {
+        #expect(Limits.name(raw) != nil)
+    }
+
+    @Test func `a name that its composed form makes longer than 40 characters is not taken`() {
+        #expect(Limits.name(String(repeating: "\u{FB2C}", count: 14)) == nil)
+        #expect(Limits.name(String(repeating: "\u{FB2C}", count: 13)) != nil)
+    }
+
+    @Test func `no more of a text is looked at than its limit asks for`() {
+        let marks = alternatingMarks(bytes: 1 << 20)
+        #expect(!Limits.hasAtMost(40, marks))
+        #expect(Limits.hasAtMost(40, String(marks.unicodeScalars.prefix(40))))
+        #expect(!Limits.hasAtMost(40, String(marks.unicodeScalars.prefix(41))))
+    }
+
     @Test func `a name is the same bytes however its accents were typed`() throws {
         let composed = try #require(Limits.name("Ren\u{E9}"))
         let decomposed = try #require(Limits.name("Rene\u{301}"))
@@ -47,6 +78,7 @@ import Testing
     @Test func `a search query may be empty but not longer than 200 characters`() throws {
         try Limits.check(query: "")
         #expect(refusal { try Limits.check(query: String(repeating: "q", count: 201)) } == .tooLong)
+        #expect(refusal { try Limits.check(query: "a\u{0}b") } == .badRequest)
     }
 
     private func refusal(_ body: () throws -> Void) -> Refusal.Code? {

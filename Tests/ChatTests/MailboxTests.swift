@@ -62,6 +62,26 @@ import Testing
         await task.value
     }
 
+    @Test func `so much is taken out at a time as was asked for, at least one element, and nothing is lost`() async {
+        let mailbox = Mailbox<String>(capacity: 4, cost: \.utf8.count)
+        for text in ["123", "4567", "8", "9", "0123456789"] { mailbox.post(text) }
+        mailbox.close()
+        #expect(await mailbox.next(most: 4) == ["123", "4567"])
+        #expect(await mailbox.next(most: 1) == ["8"])
+        #expect(await mailbox.next(most: 4) == ["9", "0123456789"])
+        #expect(await mailbox.next(most: 4) == nil)
+    }
+
+    @Test func `who waits for room goes on when what is left is within the capacity`() async {
+        let mailbox = Mailbox<String>(capacity: 4, cost: \.utf8.count)
+        for text in ["123", "4567", "89"] { mailbox.post(text) }
+        async let hasRoom = mailbox.hasRoom()
+        #expect(await mailbox.next(most: 1) == ["123"])
+        #expect(await mailbox.next(most: 1) == ["4567"])
+        #expect(await hasRoom)
+        #expect(await mailbox.hasRoom())
+    }
+
     @Test func `closing lets go who waits to put in`() async {
         let mailbox = Mailbox<Int>(capacity: 0)
         async let isOpen = mailbox.put(1)

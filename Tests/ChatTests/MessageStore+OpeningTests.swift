@@ -38,14 +38,14 @@ import Testing
         do {
             let store = try MessageStore(path: path)
             let room = try await store.createRoom(named: "Tea")
-            _ = try await store.append([.init(room: room, name: "Ann", text: "kept", key: "k")])
+            _ = try await store.store([.init(room: .init(id: room, name: "Tea"), name: "Ann", text: "kept", key: "k")])
         }
         let store = try MessageStore(path: path)
         let rooms = try await store.rooms()
         #expect(rooms.map(\.name) == ["Tea"])
         #expect(try await store.page(room: rooms[0].id, after: 0, through: .max).messages.map(\.text) == ["kept"])
-        #expect(try await store.search(SearchQuery("kept")).map(\.key) == ["k"])
-        let again = try await store.append([.init(room: rooms[0].id, name: "Bo", text: "other", key: "k")])
+        #expect(try await store.search(SearchQuery("kept")).messages.map(\.key) == ["k"])
+        let again = try await store.store([.init(room: .init(id: 1, name: "Tea"), name: "Bo", text: "other", key: "k")])
         #expect(again.map(\.isNew) == [false])
     }
 

@@ -6,12 +6,13 @@ import Testing
 
 @Suite struct MessageStoreTests {
     private func draft(_ text: String, key: String, room: Int64 = 1) -> MessageStore.Draft {
-        MessageStore.Draft(room: room, name: "Ann", text: text, key: key)
+        MessageStore.Draft(
+            room: .init(id: room, name: ["Tea", "Tee"][Int(room) - 1]), name: "Ann", text: text, key: key)
     }
 
     @Test func `a stored message comes back with its room, its time and an id`() async throws {
         let temporary = try await TemporaryStore(rooms: "Tea")
-        let stored = try await temporary.store.append([draft("你好 <b>", key: "k1")])
+        let stored = try await temporary.store.store([draft("你好 <b>", key: "k1")])
         #expect(stored.map(\.isNew) == [true])
         #expect(stored.map(\.room) == [temporary.rooms[0]])
         #expect(
@@ -22,8 +23,8 @@ import Testing
 
     @Test func `a key that comes again stores nothing and is answered with what was stored first`() async throws {
         let temporary = try await TemporaryStore(rooms: "Tea", "Tee")
-        let first = try await temporary.store.append([draft("first", key: "k1")])
-        let again = try await temporary.store.append([draft("second", key: "k1", room: 2), draft("new", key: "k2")])
+        let first = try await temporary.store.store([draft("first", key: "k1")])
+        let again = try await temporary.store.store([draft("second", key: "k1", room: 2), draft("new", key: "k2")])
         #expect(again.map(\.isNew) == [false, true])
         #expect(again[0].message == first[0].message)
         #expect(again[0].room == 1)
@@ -32,7 +33,7 @@ import Testing
 
     @Test func `a key that comes twice in one transaction is stored once`() async throws {
         let temporary = try await TemporaryStore(rooms: "Tea")
-        let stored = try await temporary.store.append([
+        let stored = try await temporary.store.store([
             draft("a", key: "k"), draft("b", key: "k"), draft("c", key: "l"),
         ])
         #expect(stored.map(\.isNew) == [true, false, true])
@@ -42,10 +43,35 @@ import Testing
 
     @Test func `a transaction that fails stores none of its messages`() async throws {
         let temporary = try await TemporaryStore(rooms: "Tea")
+        try await temporary.store.pool.write { db in
+            try db.execute(
+                sql: """
+                    CREATE TRIGGER refuse BEFORE INSERT ON messages WHEN new.text = 'b'
+                    BEGIN SELECT raise(FAIL, 'no'); END
+                    """)
+        }
         await #expect(throws: DatabaseError.self) {
-            try await temporary.store.append([draft("a", key: "a"), draft("b", key: "b", room: 99)])
+            _ = try await temporary.store.append([draft("a", key: "a"), draft("b", key: "b")])
         }
         #expect(try await temporary.store.page(room: 1, after: 0, through: .max).messages.isEmpty)
+    }
+
+    @Test func `a draft for a room that the database has not, or has under another name, is left out alone`()
+        async throws
+    {
+        let temporary = try await TemporaryStore(rooms: "Tea")
+        let other = MessageStore.Draft(room: .init(id: 1, name: "Coffee"), name: "Ann", text: "b", key: "b")
+        let gone = MessageStore.Draft(room: .init(id: 9, name: "Tea"), name: "Ann", text: "c", key: "c")
+        let stored = try await temporary.store.append([draft("a", key: "a"), other, gone]).stored
+        #expect(stored.map { $0?.message.text } == ["a", nil, nil])
+    }
+
+    @Test func `an unused room is removed, one with messages is not`() async throws {
+        let temporary = try await TemporaryStore(rooms: "Tea", "Tee")
+        try await temporary.add("a")
+        #expect(try await !temporary.store.removeUnused(room: 1))
+        #expect(try await temporary.store.removeUnused(room: 2))
+        #expect(try await temporary.store.rooms().map(\.name) == ["Tea"])
     }
 
     @Test func `ids ascend and are never used again, not even after the newest message was deleted`() async throws {

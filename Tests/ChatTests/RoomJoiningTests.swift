@@ -17,13 +17,15 @@ import Testing
         let room = try await directory.room(named: "Tea")
         let journal = Journal(store: temporary.store, logger: quiet, capacity: 8)
 
-        async let running: Void = journal.run(publish: directory.publish)
+        async let running: Void = journal.run(publish: directory.publish, reload: {})
         let heard = try await withThrowingTaskGroup(of: [Int64].self) { group in
             for member in 1...40 {
                 group.addTask { try await Self.listen(in: room, as: member, after: after) }
             }
             for number in early..<Self.messages {
-                await journal.append(.init(room: 1, name: "Ann", text: "\(number)", key: "\(number)")) { _ in }
+                await journal.append(
+                    .init(room: .init(id: 1, name: "Tea"), name: "Ann", text: "\(number)", key: "\(number)")
+                ) { _ in }
             }
             return try await group.reduce(into: []) { $0.append($1) }
         }

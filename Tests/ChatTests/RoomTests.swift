@@ -18,8 +18,10 @@ import Testing
 
     /// Stores and publishes messages, as the journal does.
     private func say(_ texts: String...) async throws {
-        let drafts = texts.map { MessageStore.Draft(room: 1, name: "Ann", text: $0, key: "key of \($0)") }
-        await room.publish(try await temporary.store.append(drafts).map(\.message))
+        let drafts = texts.map {
+            MessageStore.Draft(room: .init(id: 1, name: "Tea"), name: "Ann", text: $0, key: "key of \($0)")
+        }
+        await room.publish(try await temporary.store.store(drafts).map(\.message))
     }
 
     @Test func `who joins without an id is told the newest 50 messages and whether there are older ones`() async throws
@@ -141,5 +143,46 @@ import Testing
         await room.leave(member: 1)
         await room.rename(member: 1, to: "Bo")
         #expect(changes.take() == [])
+    }
+
+    @Test func `all members are given the same object, so that a message is in memory once`() async throws {
+        let outboxes = [Outbox(), Outbox()]
+        for (member, outbox) in outboxes.enumerated() {
+            try await room.join(.init(member: member, name: "Guest", outbox: outbox), after: nil)
+        }
+        try await say("a")
+        let last = [await outboxes[0].next()?.last, await outboxes[1].next()?.last].compactMap { $0 }
+        #expect(last.count == 2)
+        #expect(last.first === last.last)
+    }
+
+    @Test func `a message whose id the room has passed is told all the same`() async throws {
+        let ears = Ears()
+        let room = Room(.init(id: 1, name: "Tea", newest: 99), store: temporary.store, changes: changes)
+        try await room.join(person(1, ears), after: nil)
+        await room.publish(try await temporary.store.store([draft("late")]).map(\.message))
+        #expect(try await ears.all().compactMap(\.message?.text) == ["late"])
+    }
+
+    private func draft(_ text: String) -> MessageStore.Draft {
+        .init(room: .init(id: 1, name: "Tea"), name: "Ann", text: text, key: text)
+    }
+
+    @Test func `the newest id there can be is read like any other`() async throws {
+        let room = Room(.init(id: 1, name: "Tea", newest: .max), store: temporary.store, changes: changes)
+        let ears = Ears()
+        try await room.join(person(1, ears), after: nil)
+        #expect(try await ears.next()?.done == true)
+    }
+
+    @Test func `an unused room can be closed, and then nobody joins it until it is opened again`() async throws {
+        #expect(await room.closeIfUnused())
+        await #expect(throws: Refusal.noSuchRoom("Tea")) { try await room.join(person(1, Ears()), after: nil) }
+        await room.reopen()
+        try await room.join(person(1, Ears()), after: nil)
+        #expect(await !room.closeIfUnused())
+        await room.leave(member: 1)
+        try await say("a")
+        #expect(await !room.closeIfUnused())
     }
 }

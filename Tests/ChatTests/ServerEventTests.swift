@@ -16,6 +16,10 @@ import Testing
         ),
         (.rooms([]), #"{"type":"rooms","rooms":[]}"#),
         (
+            .roomChanges([RoomSummary(name: "Tea", members: 2)], gone: ["Tee"]),
+            #"{"type":"room-changes","rooms":[{"name":"Tea","members":2}],"gone":["Tee"]}"#
+        ),
+        (
             .history(HistoryPage(room: "Tea", messages: [message], reason: .join, older: true, done: true)),
             #"{"type":"history","room":"Tea","messages":[\#(messageJSON)],"reason":"join","older":true,"done":true}"#
         ),
@@ -37,7 +41,8 @@ import Testing
             .typing(room: "Tea", member: 3, name: "Ann"), #"{"type":"typing","room":"Tea","member":3,"name":"Ann"}"#
         ),
         (
-            .found(query: "你", messages: [message]), #"{"type":"found","query":"你","messages":[\#(messageJSON)]}"#
+            .found(query: "你", SearchResult(messages: [message], isComplete: false)),
+            #"{"type":"found","query":"你","messages":[\#(messageJSON)],"complete":false}"#
         ),
         (.named("Bo"), #"{"type":"named","name":"Bo"}"#),
         (
@@ -52,7 +57,8 @@ import Testing
 
     @Test(arguments: [
         (Refusal.Code.badRequest, "bad-request"), (.badName, "bad-name"), (.noSuchRoom, "no-such-room"),
-        (.tooLong, "too-long"), (.tooManyRooms, "too-many-rooms"), (.unavailable, "unavailable"),
+        (.tooLong, "too-long"), (.tooManyRooms, "too-many-rooms"), (.tooFast, "too-fast"),
+        (.unavailable, "unavailable"),
     ])
     func `an error's code is written with hyphens`(code: Refusal.Code, written: String) throws {
         #expect(try Heard(ServerEvent.error(Refusal(code, "")).json).code == written)

@@ -33,6 +33,7 @@ struct TemporaryStore {
     let folder: TemporaryFolder
     let store: MessageStore
     let rooms: [Int64]
+    private let names: [String]
 
     init(rooms names: String...) async throws {
         folder = try TemporaryFolder()
@@ -41,6 +42,12 @@ struct TemporaryStore {
         var rooms: [Int64] = []
         for name in names { rooms.append(try await store.createRoom(named: name)) }
         self.rooms = rooms
+        self.names = names
+    }
+
+    /// The room of this id as drafts name it.
+    func key(_ room: Int64) -> MessageStore.RoomKey {
+        .init(id: room, name: rooms.firstIndex(of: room).map { names[$0] } ?? "none")
     }
 
     /// Stores one message for each text, in the first room unless told otherwise; returns their ids.
@@ -52,10 +59,24 @@ struct TemporaryStore {
     @discardableResult
     func add(_ texts: [String], room: Int64? = nil) async throws -> [Int64] {
         let drafts = texts.map { text in
-            MessageStore.Draft(room: room ?? rooms[0], name: "Ann", text: text, key: UUID().uuidString)
+            MessageStore.Draft(room: key(room ?? rooms[0]), name: "Ann", text: text, key: UUID().uuidString)
         }
-        return try await store.append(drafts).map(\.message.id)
+        return try await store.store(drafts).map(\.message.id)
     }
+}
+
+extension MessageStore {
+    /// Stores drafts of which the database has every room.
+    func store(_ drafts: [Draft]) async throws -> [Stored] {
+        let stored = try await append(drafts).stored
+        #expect(stored.allSatisfy { $0 != nil })
+        return stored.compactMap { $0 }
+    }
+}
+
+/// A text that takes quadratic time to bring into a normal form.
+func alternatingMarks(bytes: Int) -> String {
+    String(repeating: "\u{301}\u{323}", count: bytes / 4)
 }
 
 /// What a client reads out of a server's event.
@@ -95,6 +116,8 @@ struct Heard: Decodable, Equatable {
     let query: String?
     let code: String?
     let words: String?
+    let complete: Bool?
+    let gone: [String]?
 
     init(_ json: String) throws {
         self = try JSONDecoder().decode(Heard.self, from: Data(json.utf8))
@@ -111,8 +134,8 @@ final class Ears {
     /// The next event, waiting for it; nil once the outbox is closed and empty.
     func next() async throws -> Heard? {
         if waiting.isEmpty {
-            guard let texts = await outbox.next() else { return nil }
-            waiting = try texts.map(Heard.init)
+            guard let events = await outbox.next() else { return nil }
+            waiting = try events.map { try Heard($0.json) }
         }
         return waiting.removeFirst()
     }

@@ -25,4 +25,14 @@ import Testing
         #expect(bucket.take(now: later) == .zero)
         #expect(bucket.take(now: later) == .seconds(1))
     }
+
+    @Test func `what must not wait gets a token or none, and one refused costs nothing`() {
+        var bucket = TokenBucket(burst: 2, perSecond: 1, now: start)
+        let taken = (1...5).map { _ in bucket.takeIfThere(now: start) }
+        #expect(taken == [true, true, false, false, false])
+        #expect(!bucket.isFull(now: start.advanced(by: .seconds(1))))
+        #expect(bucket.isFull(now: start.advanced(by: .seconds(2))))
+        let later = (1...2).map { _ in bucket.takeIfThere(now: start.advanced(by: .seconds(1))) }
+        #expect(later == [true, false])
+    }
 }

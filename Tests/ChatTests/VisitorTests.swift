@@ -18,10 +18,11 @@ import Testing
     /// Gives a visitor these texts, ends the visit, and returns all that it was told.
     private func visit(_ texts: String...) async throws -> [Heard] {
         let ears = Ears()
-        var visitor = Visitor(services: services, outbox: ears.outbox)
+        var visitor = Visitor(services: services, outbox: ears.outbox, address: "192.0.2.1")
         for text in texts { await visitor.receive(text) }
+        await visitor.finish()
         services.journal.close()
-        await services.journal.run(publish: services.directory.publish)
+        await services.journal.run(publish: services.directory.publish, reload: {})
         await visitor.depart()
         return try await ears.all()
     }
@@ -109,15 +110,44 @@ import Testing
         #expect(heard.last?.code == "bad-request")
     }
 
-    @Test func `a search is answered with its query`() async throws {
+    @Test(arguments: [
+        (#"{"type":"search","query":"tea","room":null}"#, ["black tea", "green tea"]),
+        (#"{"type":"search","query":"g","room":"Tea"}"#, ["green tea"]),
+    ])
+    func `a search is answered with its query`(search: String, texts: [String]) async throws {
         try await temporary.add("green tea", "black tea")
+        let heard = try await visit(hello, search)
+        #expect(heard[1].type == "found")
+        #expect(heard[1].messages?.map(\.text) == texts)
+        #expect(heard[1].complete == true)
+    }
+
+    @Test(arguments: [
+        (#"{"type":"search","query":"tea","room":"Nowhere"}"#, "no-such-room"),
+        (#"{"type":"search","query":"a\u0000b"}"#, "bad-request"),
+    ])
+    func `a search in a room that is not, or for U+0000, is refused in words`(search: String, code: String) async throws
+    {
+        let heard = try await visit(hello, search)
+        #expect(heard.last?.code == code)
+    }
+
+    @Test func `a sixth new room at once is refused in words, one that there is is not`() async throws {
+        let creations = (1...6).map { #"{"type":"create","room":"room \#($0)"}"# }
+        let ears = Ears()
+        var visitor = Visitor(services: services, outbox: ears.outbox, address: "192.0.2.1")
+        for text in [hello] + creations + [#"{"type":"create","room":"Tea"}"#] { await visitor.receive(text) }
+        let heard = try await ears.all()
+        #expect(heard.map(\.type) == ["welcome"] + Array(repeating: "rooms", count: 5) + ["error", "rooms"])
+        #expect(heard[6].code == "too-fast")
+    }
+
+    @Test func `who asks for changes is told of the one room that was made`() async throws {
         let heard = try await visit(
-            hello, #"{"type":"search","query":"tea","room":null}"#, #"{"type":"search","query":"g","room":"Tea"}"#,
-            #"{"type":"search","query":"tea","room":"Nowhere"}"#)
-        #expect(heard[1].query == "tea")
-        #expect(heard[1].messages?.map(\.text) == ["black tea", "green tea"])
-        #expect(heard[2].messages?.map(\.text) == ["green tea"])
-        #expect(heard[3].code == "no-such-room")
+            #"{"type":"hello","changes":true}"#, #"{"type":"create","room":"Tee"}"#)
+        #expect(heard[1].type == "room-changes")
+        #expect(heard[1].rooms?.map(\.name) == ["Tee"])
+        #expect(heard[1].gone == [])
     }
 
     @Test func `a room that one makes can be joined at once`() async throws {
@@ -129,7 +159,7 @@ import Testing
 
     @Test func `who departs leaves all rooms`() async throws {
         let ears = Ears()
-        var visitor = Visitor(services: services, outbox: ears.outbox)
+        var visitor = Visitor(services: services, outbox: ears.outbox, address: "192.0.2.1")
         for text in [hello, join] { await visitor.receive(text) }
         let room = try await services.directory.room(named: "Tea")
         #expect(await room.announceMembers() == 1)

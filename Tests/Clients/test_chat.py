@@ -1,7 +1,10 @@
 """The chat over its protocol, from outside: nothing lost, nothing twice, in order, and kept over a restart."""
 
 import json
+import os
 import sqlite3
+import subprocess
+import urllib.error
 import urllib.request
 import uuid
 
@@ -9,17 +12,17 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from servers import Server
+from servers import BINARIES, Server
 
 
 class Visitor:
     """A client of the chat that waits for the events it is asked for, and keeps the others."""
 
-    def __init__(self, server, name="Ada"):
+    def __init__(self, server, name="Ada", **hello):
         self.connection = connect(server.url + "chat")
         self.socket = self.connection.__enter__()
         self.kept = []
-        self.send("hello", name=name)
+        self.send("hello", name=name, **hello)
         self.welcome = self.wait_for("welcome")
 
     def send(self, event, **members):
@@ -194,3 +197,119 @@ def test_a_stopping_chat_says_1001(database):
                 visitor.socket.recv(timeout=30)
     assert end.value.rcvd.code == 1001
     assert chat.stop() == 0
+
+
+MARKS = "\u0301\u0323" * 120_000
+
+
+@pytest.mark.parametrize("event", [
+    {"type": "name", "name": MARKS}, {"type": "create", "room": MARKS}, {"type": "join", "room": MARKS},
+    {"type": "search", "query": MARKS}, {"type": MARKS}, {"type": "name", MARKS: "Ada"},
+    {"type": "send", "room": "harbour", "key": MARKS, "text": "x"},
+    {"type": "send", "room": "harbour", "key": "k", "text": MARKS},
+])
+def test_half_a_megabyte_of_combining_marks_holds_nobody_up(chat, room, event):
+    with Visitor(chat) as visitor:
+        for _ in range(5):
+            visitor.socket.send(json.dumps(event, ensure_ascii=False))
+        for _ in range(5):
+            assert visitor.wait_for("error")["code"] in ("bad-request", "bad-name", "no-such-room", "too-long")
+
+
+@pytest.mark.parametrize("name", ["\u200b", "\u202eadA", "\u2067Ada\u2069", "\u2800"])
+def test_a_name_that_cannot_be_seen_or_turns_the_text_is_refused(chat, name):
+    with Visitor(chat) as visitor:
+        visitor.send("name", name=name)
+        assert visitor.wait_for("error")["code"] == "bad-name"
+
+
+def test_a_search_for_the_null_character_is_refused_in_words(chat, room):
+    with Visitor(chat) as visitor:
+        for query in ["a\0b", "\0"]:
+            visitor.send("search", query=query, room=None)
+            assert "U+0000" in visitor.wait_for("error")["words"]
+        for query in ['"\u0301', 'a"\u0301b', "%\u0301", "NEAR(\"", "'"]:
+            visitor.send("search", query=query, room=None)
+            assert visitor.wait_for("found", query=query)["messages"] == []
+
+
+def test_a_search_that_compares_too_much_stops_and_says_so(chat, room):
+    with Visitor(chat) as visitor:
+        visitor.join(room)
+        for number in range(1_500):
+            visitor.send("send", room=room, key=f"crafted {number}", text="abb" + "ab" * 1_990)
+        for number in range(1_500):
+            visitor.wait_for("sent", key=f"crafted {number}")
+        visitor.send("search", query="ab" * 98 + "abb", room=None)
+        found = visitor.wait_for("found")
+        assert (found["messages"], found["complete"]) == ([], False)
+
+
+def test_whoever_makes_rooms_too_fast_is_refused_and_can_join(chat):
+    with Visitor(chat, changes=True) as visitor:
+        for number in range(6):
+            visitor.send("create", room=f"room {number}")
+        assert visitor.wait_for("error")["code"] == "too-fast"
+        visitor.join("room 4")
+
+
+def test_what_changes_in_the_rooms_is_told_alone(chat, room):
+    with Visitor(chat, "Bo", changes=True) as bo, Visitor(chat, "Ada") as ada:
+        ada.send("create", room="pier")
+        ada.join("pier")
+        told = bo.wait_for("room-changes")["rooms"]
+        while told[-1] != {"name": "pier", "members": 1}:
+            told += bo.wait_for("room-changes")["rooms"]
+        assert all(change["name"] != room for change in told)
+
+
+def run_chat(database):
+    """Starts a chat that is not to come up; returns how it ended, and what it said."""
+    command = [BINARIES / "chat", "--port", "0", "--database", str(database)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    return done.returncode, done.stderr
+
+
+def test_a_database_is_one_whatever_name_leads_to_it(chat, database, tmp_path):
+    link = tmp_path / "link.sqlite"
+    link.symlink_to(database)
+    status, words = run_chat(link)
+    assert status != 0
+    assert "another chat server is using the database" in words
+    link.unlink()
+    os.link(database, link)
+    status, words = run_chat(link)
+    assert status != 0
+    assert "hard links" in words
+
+
+def test_an_older_copy_restored_while_the_chat_runs_ends_nothing(chat, room, database, tmp_path):
+    with Visitor(chat) as ada:
+        ada.join(room)
+        ada.say(room, "before the copy")
+        with sqlite3.connect(database) as file, sqlite3.connect(tmp_path / "copy.sqlite") as copy:
+            file.backup(copy)
+        last = [ada.say(room, f"lost {number}") for number in range(5)][-1]
+        with sqlite3.connect(tmp_path / "copy.sqlite") as copy, sqlite3.connect(database) as file:
+            copy.backup(file)
+        assert ada.say(room, "after") == last + 1
+        assert ada.hear("after") == last + 1
+    with Visitor(chat) as bo:
+        assert [message["text"] for message in bo.join(room)] == ["before the copy", "after"]
+    with get(chat, "/healthz") as health:
+        assert health.read() == b"ok"
+
+
+def test_health_tells_why_messages_are_not_stored(chat, room, database):
+    with Visitor(chat) as ada, sqlite3.connect(database, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ada.send("send", room=room, key="k", text="x")
+        assert ada.wait_for("error", key="k")["code"] == "unavailable"
+        with pytest.raises(urllib.error.HTTPError) as refusal:
+            get(chat, "/healthz")
+        assert refusal.value.code == 503
+        assert b"another program keeps the database locked" in refusal.value.read()
+        other.execute("COMMIT")
+        ada.say(room, "x", key="k")
+        with get(chat, "/healthz") as health:
+            assert health.read() == b"ok"

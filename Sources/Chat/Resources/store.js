@@ -21,6 +21,7 @@ import { disconnected, makeRoom } from './store/room.js'
  * @property {string | null} room null: all rooms
  * @property {readonly Message[] | null} results null until they are here
  * @property {number} outstanding how many answers are still to come
+ * @property {boolean} complete the server has looked at all messages, or found as many as it tells
  */
 
 /**
@@ -72,7 +73,7 @@ export function initial({ name = null, rooms = [], current = null, outbox = [], 
         own: new Set([...own, ...outbox.map((pending) => pending.key)]),
         watching: false,
         target: null,
-        search: { query: '', room: null, results: null, outstanding: 0 },
+        search: { query: '', room: null, results: null, outstanding: 0, complete: true },
         typedAt: 0,
         notice: null,
     }
@@ -92,7 +93,7 @@ export function step(state, event) {
 
 /** @param {State} state @returns {Step} */
 function opened(state) {
-    return { state: { ...state, retryAt: null }, out: [{ type: 'hello', name: state.name }] }
+    return { state: { ...state, retryAt: null }, out: [{ type: 'hello', name: state.name, changes: true }] }
 }
 
 /** @param {State} state @param {{retryAt: number}} event @returns {Step} */

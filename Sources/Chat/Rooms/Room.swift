@@ -26,7 +26,16 @@ actor Room {
     private var participants: [Int: Participant] = [:]
 
     /// What is held back for those who are reading the last page of the past, by member.
-    private var held: [Int: [String]] = [:]
+    private var held: [Int: [Outgoing]] = [:]
+
+    /// The bytes that the last announcement of the members took, for all of them together.
+    private(set) var announcedBytes = 0
+
+    /// Who is on the way in; a room that somebody is about to enter is not unused.
+    private var joining = 0
+
+    /// Whether the room has been removed, or is about to be: nobody can join any more.
+    private var isClosed = false
 
     /// - Parameter changes: is told when somebody came, left or was renamed.
     init(_ stored: MessageStore.StoredRoom, store: MessageStore, changes: RoomChanges) {
@@ -47,8 +56,13 @@ actor Room {
     /// Whoever was in the room already joins anew. Returns when the last page is posted; waits while the client is
     /// slow to take pages.
     func join(_ participant: Participant, after: Int64?) async throws {
+        guard !isClosed else { throw Refusal.noSuchRoom(name) }
         participants[participant.member] = nil
-        defer { held[participant.member] = nil }
+        joining += 1
+        defer {
+            held[participant.member] = nil
+            joining -= 1
+        }
         var past = Past(room: name, after: after, newest: newest)
         while true {
             held[participant.member] = []
@@ -64,7 +78,7 @@ actor Room {
 
     private func read(at position: Past.Position, through last: Int64) async throws -> Page {
         switch position {
-        case .end: try await store.page(room: id, before: last + 1, limit: Limits.newest)
+        case .end: try await store.page(room: id, through: last, limit: Limits.newest)
         case .after(let after): try await store.page(room: id, after: after, through: last)
         }
     }
@@ -72,7 +86,7 @@ actor Room {
     /// Posts the last page and what was held back, in the same turn as the member comes in.
     private func admit(_ participant: Participant, _ page: HistoryPage) {
         participant.outbox.post(.history(page))
-        for json in held[participant.member] ?? [] { participant.outbox.post(json: json) }
+        for event in held[participant.member] ?? [] { participant.outbox.post(event) }
         participants[participant.member] = participant
         changes.note(room: id)
     }
@@ -92,11 +106,10 @@ actor Room {
     /// Tells everyone of messages that are stored; they come in ascending order of their ids, each once.
     func publish(_ messages: [ChatMessage]) {
         for message in messages {
-            precondition(message.id > newest, "message \(message.id) of '\(name)' came after \(newest)")
-            newest = message.id
-            let json = ServerEvent.message(message).json
-            for participant in participants.values { participant.outbox.post(json: json) }
-            for member in held.keys { held[member]?.append(json) }
+            newest = max(newest, message.id)
+            let event = Outgoing(.message(message))
+            for participant in participants.values { participant.outbox.post(event) }
+            for member in held.keys { held[member]?.append(event) }
         }
     }
 
@@ -105,18 +118,41 @@ actor Room {
         guard let typist = participants[member] else { return }
         if let typed = typist.typed, typed.duration(to: now) < .seconds(1) { return }
         participants[member]?.typed = now
-        let json = ServerEvent.typing(room: name, member: member, name: typist.name).json
-        for participant in participants.values where participant.member != member {
-            participant.outbox.post(json: json)
-        }
+        let event = Outgoing(.typing(room: name, member: member, name: typist.name))
+        for participant in participants.values where participant.member != member { participant.outbox.post(event) }
     }
 
     /// Tells everyone who is here, as far as the list goes, and returns how many they are.
     func announceMembers() -> Int {
         let members = participants.values.map { MemberSummary(member: $0.member, name: $0.name) }
         let listed = members.sorted { $0.member < $1.member }.prefix(Limits.listedMembers)
-        let json = ServerEvent.members(room: name, members: Array(listed)).json
-        for participant in participants.values { participant.outbox.post(json: json) }
+        let event = Outgoing(.members(room: name, members: Array(listed)))
+        for participant in participants.values { participant.outbox.post(event) }
+        announcedBytes = event.size * participants.count
         return participants.count
     }
+}
+
+/// The end of a room.
+extension Room {
+    /// Whether nobody is here, or about to be, and nothing was ever said.
+    var isUnused: Bool { participants.isEmpty && joining == 0 && newest == 0 }
+
+    /// Closes the room if it is unused, and returns whether it did.
+    func closeIfUnused() -> Bool {
+        if isUnused { isClosed = true }
+        return isClosed
+    }
+
+    /// Takes the closing back: somebody has said something meanwhile.
+    func reopen() { isClosed = false }
+
+    /// Closes the room, which the database does not have any more: those who are in it hear nothing more of it.
+    func close() {
+        isClosed = true
+        participants = [:]
+    }
+
+    /// Learns of messages that came into the database in another way.
+    func raiseNewest(to id: Int64) { newest = max(newest, id) }
 }

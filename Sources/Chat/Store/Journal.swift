@@ -34,17 +34,36 @@ struct Journal: Sendable {
 
     /// Stores and publishes until `close`, and then what is still on its way.
     ///
-    /// - Parameter publish: gets what each transaction has stored, without messages that were stored before.
-    func run(publish: ([MessageStore.Stored]) async -> Void) async {
+    /// - Parameters:
+    ///   - publish: gets what each transaction has stored, without messages that were stored before.
+    ///   - reload: is called before that if somebody else has changed the database.
+    func run(
+        publish: ([MessageStore.Stored]) async -> Void, reload: () async throws -> Void
+    ) async {
         while let batch = await entries.next() {
             do {
-                let stored = try await store.append(batch.map(\.draft))
-                await publish(stored.filter(\.isNew))
-                for (entry, stored) in zip(batch, stored) { entry.settle(.success(stored)) }
+                let appended = try await store.append(batch.map(\.draft))
+                if appended.isChangedFromOutside {
+                    logger.warning("another program has changed the database; its rooms are read again")
+                    await read(reload)
+                }
+                await publish(appended.stored.compactMap { $0 }.filter(\.isNew))
+                for (entry, stored) in zip(batch, appended.stored) {
+                    entry.settle(stored.map { .success($0) } ?? .failure(Refusal.noSuchRoom(entry.draft.room.name)))
+                }
             } catch {
                 logger.error("messages were not stored", metadata: ["count": "\(batch.count)", "error": "\(error)"])
                 for entry in batch { entry.settle(.failure(error)) }
             }
+        }
+    }
+
+    /// What was stored is stored, so that a failure here must not be told to those who sent it.
+    private func read(_ reload: () async throws -> Void) async {
+        do {
+            try await reload()
+        } catch {
+            logger.error("the rooms could not be read again", metadata: ["error": "\(error)"])
         }
     }
 

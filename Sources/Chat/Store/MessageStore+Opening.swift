@@ -12,10 +12,12 @@ extension MessageStore {
     /// "APUS" in ASCII, the database's `application_id`: by it the chat knows its own.
     private static let applicationID: Int32 = 0x4150_5553
 
-    static func open(_ path: String) throws(StoreError) -> DatabasePool {
+    static func open(_ path: String, busyTimeout: Double) throws(StoreError) -> DatabasePool {
         do {
             try refuseForeign(path)
-            let pool = try DatabasePool(path: path)
+            var configuration = Configuration()
+            configuration.busyMode = .timeout(busyTimeout)
+            let pool = try DatabasePool(path: path, configuration: configuration)
             // A pool sets NORMAL when it opens, which after a power failure may have lost the last transactions.
             try pool.writeWithoutTransaction { db in try db.execute(sql: "PRAGMA synchronous = FULL") }
             if try pool.read(migrator.hasBeenSuperseded) {
@@ -27,6 +29,20 @@ extension MessageStore {
             return pool
         } catch let error as StoreError {
             throw error
+        } catch let error as DatabaseError {
+            throw explain(error, path)
+        } catch {
+            throw StoreError("cannot open the database '\(path)': \(error)")
+        }
+    }
+
+    /// Opens the connection of searches, which only reads; the pool is open already.
+    static func openForSearches(_ path: String) throws(StoreError) -> DatabaseQueue {
+        do {
+            var configuration = Configuration()
+            configuration.readonly = true
+            configuration.busyMode = .timeout(5)
+            return try DatabaseQueue(path: path, configuration: configuration)
         } catch let error as DatabaseError {
             throw explain(error, path)
         } catch {

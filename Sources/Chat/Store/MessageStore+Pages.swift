@@ -26,6 +26,14 @@ extension MessageStore {
         return page
     }
 
+    /// Reads back from `last`, which is included; else as the one before.
+    func page(room: Int64, through last: Int64, limit: Int) async throws -> Page {
+        let condition = "roomID = ? AND messages.id <= ? ORDER BY messages.id DESC"
+        var page = try await page(where: condition, [room, last], limit: limit)
+        page.messages.reverse()
+        return page
+    }
+
     private func page(where condition: String, _ arguments: StatementArguments, limit: Int) async throws -> Page {
         try await pool.read { db in
             // One row more than asked for tells whether there are more.
@@ -34,7 +42,7 @@ extension MessageStore {
             var page = Page(messages: [], more: false)
             var bytes = 0
             while let row = try rows.next() {
-                let message = ChatMessage(row)
+                let message = try ChatMessage(row)
                 bytes += message.jsonSize
                 if page.messages.count == limit || (bytes > Limits.pageBytes && !page.messages.isEmpty) {
                     page.more = true

@@ -127,7 +127,7 @@ export function search(state, { query, room }) {
     const outstanding = last.outstanding + (asked ? 1 : 0)
     // The results of the query before stay until there are new ones, so that the list does not flicker.
     const results = last.query === '' ? null : last.results
-    const next = { ...state, search: { query, room, results, outstanding } }
+    const next = { ...state, search: { query, room, results, outstanding, complete: last.complete } }
     return asked ? yields(next, { type: 'search', query, room }) : yields(next)
 }
 

@@ -1,6 +1,6 @@
 // What each message of the server does to the state.
 
-import { firstId, insert, lastId, makeRoom, merge, noticeUnread, trim } from './room.js'
+import { disconnected, firstId, insert, lastId, makeRoom, merge, noticeUnread, trim } from './room.js'
 import { joinMessage, pursue, sendMessage, withNotice, withRoom, yields } from './step.js'
 
 /** @typedef {import('../store.js').State} State */
@@ -10,6 +10,9 @@ import { joinMessage, pursue, sendMessage, withNotice, withRoom, yields } from '
 
 /** The room of a server that has none yet. */
 const FIRST_ROOM = 'Lobby'
+
+/** The errors by which a server says that there is no room to wait in. */
+const ROOM_REFUSED = new Set(['no-such-room', 'too-many-rooms', 'too-fast'])
 
 /** How long somebody counts as typing; `typing` comes at most every 2 s while they do. */
 const TYPING_LASTS = 4000
@@ -200,13 +203,38 @@ function typing(state, { room: name, member, name: person }, now) {
 }
 
 /** @param {State} state @returns {Step} */
-function found(state, { query, messages }) {
+function found(state, { query, messages, complete }) {
     const outstanding = Math.max(0, state.search.outstanding - 1)
     const search = { ...state.search, outstanding }
     // Answers come in the order of the questions; only the last question is still of interest.
-    if (outstanding === 0 && query === search.query)
+    if (outstanding === 0 && query === search.query) {
         search.results = messages
+        search.complete = complete !== false
+    }
     return yields({ ...state, search })
+}
+
+/**
+ * What is new, has another count, or is gone. A room that this page is in and the server has lost is made again.
+ * @param {State} state
+ * @param {{rooms: {name: string, members: number}[], gone: string[]}} changes
+ * @returns {Step}
+ */
+function roomChanges(state, { rooms, gone }) {
+    const removed = new Set(gone)
+    const listed = new Map(state.rooms.filter(({ name }) => !removed.has(name)).map((room) => [room.name, room]))
+    for (const room of rooms)
+        listed.set(room.name, room)
+    let next = { ...state, rooms: [...listed.values()] }
+    const out = []
+    for (const name of removed) {
+        const room = next.joined.get(name)
+        if (room === undefined)
+            continue
+        next = withRoom(next, disconnected(room))
+        out.push({ type: 'create', room: name }, joinMessage(room))
+    }
+    return yields(next, ...out)
 }
 
 /** @param {State} state @returns {Step} */
@@ -228,7 +256,7 @@ function error(state, { code, words, key }) {
  * @returns {State}
  */
 function withoutMissing(state, code) {
-    if (code !== 'no-such-room' && code !== 'too-many-rooms')
+    if (!ROOM_REFUSED.has(code))
         return state
     const there = new Set([...state.rooms.map((room) => room.name), ...state.outbox.map((pending) => pending.room)])
     const joined = new Map([...state.joined].filter(([name, room]) => room.live || there.has(name)))
@@ -249,5 +277,6 @@ const handlers = new Map(Object.entries({
     found,
     error,
     rooms: (state, { rooms }) => yields({ ...state, rooms }),
+    'room-changes': roomChanges,
     named: (state, { name }) => yields({ ...state, name }),
 }))

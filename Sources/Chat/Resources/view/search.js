@@ -98,13 +98,15 @@ export class SearchView {
 }
 
 /** @param {import('../store.js').Search} search @param {boolean} online */
-function statusText({ query, results, outstanding }, online) {
+function statusText({ query, results, outstanding, complete }, online) {
     if (query === '')
         return t('searchHint')
     if (!online && results === null)
         return t('searchOffline')
     if (outstanding > 0 || results === null)
         return t('searching')
+    if (!complete)
+        return t('foundPartly', results.length)
     return results.length === 0 ? t('foundNone', query) : t('foundCount', results.length)
 }
 
