@@ -18,6 +18,13 @@ import Testing
         _ = try await store.append([.init(room: .init(id: 1, name: "Tea"), name: "Ann", text: key, key: key)])
     }
 
+    /// Another connection to a database, which may leave a transaction open.
+    private func otherProgram(_ folder: TemporaryFolder) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        return try DatabaseQueue(path: folder.file("chat.sqlite"), configuration: configuration)
+    }
+
     private func failure() async -> String? {
         do {
             try await store.check()
@@ -48,7 +55,7 @@ import Testing
     @Test func `a database that another program keeps locked is unhealthy, with the reason, until it is free`()
         async throws
     {
-        let other = try DatabaseQueue(path: folder.file("chat.sqlite"))
+        let other = try otherProgram(folder)
         try await other.writeWithoutTransaction { db in try db.execute(sql: "BEGIN IMMEDIATE") }
         await #expect(throws: DatabaseError.self) { try await append("a") }
         #expect(await failure() == "messages cannot be stored: another program keeps the database locked")
@@ -60,7 +67,7 @@ import Testing
     @Test func `a write waits for a writer in another program`() async throws {
         let patient = try TemporaryFolder()
         let store = try MessageStore(path: patient.file("chat.sqlite"), busyTimeout: 60)
-        let other = try DatabaseQueue(path: patient.file("chat.sqlite"))
+        let other = try otherProgram(patient)
         try await other.writeWithoutTransaction { db in try db.execute(sql: "BEGIN IMMEDIATE") }
         async let room = store.createRoom(named: "Tea")
         try await other.writeWithoutTransaction { db in try db.execute(sql: "COMMIT") }
