@@ -22,7 +22,8 @@ extension WebSocket {
             }
             let isSent: Bool? = await eventLoop.run {
                 guard self.ending == nil else { return nil }
-                guard self.queuedBytes <= queued else { return false }
+                // A queue that will not be told to have drained is one of a connection that is closing.
+                guard self.queuedBytes <= queued else { return self.handle?.wantDrain() == true ? false : nil }
                 publication.send(to: self)
                 return true
             }

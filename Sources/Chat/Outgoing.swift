@@ -19,7 +19,10 @@ final class Outgoing: Sendable {
     init(_ event: ServerEvent, isForMany: Bool = true) {
         json = event.json
         self.isForMany = isForMany
+        MemoryGauge.add(json.utf8.count)
     }
+
+    deinit { MemoryGauge.subtract(json.utf8.count) }
 
     /// How many bytes it takes.
     var size: Int { json.utf8.count }

@@ -38,6 +38,33 @@ struct WebSocketSendAllTests {
         }
     }
 
+    @Test func `a publication that waits for a full queue is given up when the connection begins to close`()
+        async throws
+    {
+        let publication = Publication([.text("".padded(to: 20_000))])
+        let (sockets, errors) = (Box<WebSocket>(), Box<Bool>())
+        try await withServer(
+            .with {
+                $0.maxOutboundBytes = 100_000
+                $0.closeTimeout = .milliseconds(100)
+                $0.threads = 1
+            }
+        ) { socket in
+            sockets.put(socket)
+            let code = await errorCode {
+                while true { try await socket.send(publication, atMost: 50_000) }
+            }
+            errors.put(code == .connectionClosed)
+        } body: { _, port in
+            let client = try await onThread { try Client.webSocket(port: port, receiveBuffer: 4096) }
+            let socket = try #require(await sockets.take())
+            try await until { socket.status.isFull }
+            socket.beginClosing(.tryAgainLater)
+            #expect(await errors.take() == true)
+            client.finish()
+        }
+    }
+
     @Test func `a publication for a connection that has ended is an error`() async throws {
         let errors = Box<Bool>()
         try await withServer(.with { $0.threads = 1 }) { socket in
