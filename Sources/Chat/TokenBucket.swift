@@ -39,6 +39,7 @@ struct TokenBucket: Sendable {
     }
 
     private mutating func refill(now: ContinuousClock.Instant) {
+        guard now > filled else { return }
         tokens = min(burst, tokens + filled.duration(to: now) / .seconds(1) * perSecond)
         filled = now
     }

@@ -45,9 +45,11 @@ final class MessageStore: Sendable {
         let isChangedFromOutside: Bool
     }
 
-    let pool: DatabasePool
+    // In the order in which they have to end: the writer after those that read, because the last connection to close
+    // moves the journal into the file, and the lock after all.
     /// The connection of searches, apart from those that everything else reads by.
     let searcher: DatabaseQueue
+    let pool: DatabasePool
     let path: String
     let writes: WriteHealth
     private let lock: DatabaseLock
