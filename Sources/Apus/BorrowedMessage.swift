@@ -1,9 +1,9 @@
 /// A whole message whose bytes still stand where the network put them.
 ///
-/// It is valid during the call that hands it out, and the compiler holds that: it can be neither copied nor kept.
+/// It is valid during the call that hands it out, and cannot be kept: the compiler sees to that.
 /// Nothing is allocated for it. ``message`` makes a copy to keep.
 ///
-/// A task outlives the call, so it needs the copy. Make it outside:
+/// A task outlives the call, so it needs the copy. Make it outside of the task:
 ///
 /// ```swift
 /// try await socket.receive { message in
@@ -12,9 +12,10 @@
 /// }
 /// ```
 ///
-/// - Warning: do not use the borrowed message itself in a closure that escapes, such as that of a `Task`. It is an
-///   error, but Swift 6.3 crashes ("failed to produce diagnostic", or a signal) where it should say so.
-public struct BorrowedMessage: ~Copyable, ~Escapable {
+/// A task that captures the borrowed message itself does not compile.
+// Copyable, as `RawSpan` is: Swift 6.3 crashes, rather than say what is wrong, where an escaping closure captures a
+// parameter that can be neither copied nor kept.
+public struct BorrowedMessage: ~Escapable {
     /// Whether it is text, and so valid UTF-8.
     public let isText: Bool
     /// The payload.

@@ -94,8 +94,8 @@ public struct StaticResources: Sendable {
     /// The response to a request, or `nil` where there is no such resource.
     ///
     /// 405 for methods other than GET and HEAD. Conditions are evaluated in the order of RFC 9110 §13.2.2: `If-Match`
-    /// and `If-Unmodified-Since` make 412, `If-None-Match` and `If-Modified-Since` 304. `Range` is ignored, as it may be
-    /// (§14.2).
+    /// and `If-Unmodified-Since` make 412, `If-None-Match` and `If-Modified-Since` 304. `Range` is ignored, as §14.2
+    /// allows.
     public func response(to request: HTTPRequest) -> Response? {
         guard let path = request.path?.utf8.prefix(while: { $0 != UInt8(ascii: "?") }),
             let resource = resource(at: path)

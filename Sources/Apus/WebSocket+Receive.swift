@@ -7,8 +7,7 @@ extension WebSocket {
     /// its kin are the way to answer, and ``startClosing(_:reason:)`` is the way to close.
     ///
     /// A task that `body` starts outlives the message, so it needs a copy: `let copy = message.message`, outside of the
-    /// task. Swift 6.3 crashes without a diagnostic where a task captures the borrowed message itself; see
-    /// ``BorrowedMessage``.
+    /// task.
     ///
     /// - Parameter body: what to do with a message. When it throws, receiving stops and the error is thrown here.
     /// - Throws: what `body` throws, or a ``WebSocketError`` as ``Iterator/next(isolation:)`` does. Returns when the

@@ -159,8 +159,8 @@ extension WebSocketServer {
         /// longer than a load balancer in front keeps idle connections (often 60 seconds), or the balancer sends
         /// requests on connections that are just being closed, and answers 502. Default: 75 seconds.
         public var keepAliveTimeout = Duration.seconds(75)
-        /// How long the `upgrade` closure may take to decide on an opening handshake. On expiry the closure is cancelled
-        /// and the client gets 504. Default: 10 seconds.
+        /// How long the `upgrade` closure may take to decide on an opening handshake. On expiry the closure is
+        /// cancelled and the client gets 504. Default: 10 seconds.
         public var upgradeTimeout = Duration.seconds(10)
         /// Is called for each client that is turned away (refused origins, malformed requests, failed TLS and others),
         /// on an event loop: it must not block, and it may be called often under attack. Default: `nil`.

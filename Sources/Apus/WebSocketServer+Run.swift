@@ -41,8 +41,8 @@ extension WebSocketServer {
     ///
     /// All closures run on event loops, and so must not block. An error that `upgrade` or `http` throws is logged and
     /// answered with 500. When a client disconnects, the task that runs `upgrade`, `http` or a response's stream for it
-    /// is cancelled. A client that has only ended its sending direction is not taken for one that has gone; one that has
-    /// closed its socket is told from it after one to two seconds.
+    /// is cancelled. A client that has only ended its sending direction is not taken for one that has gone; a client
+    /// that has closed its socket is recognised after one to two seconds.
     ///
     /// - Parameters:
     ///   - onListening: called once connections are accepted, with the address and the real port.

@@ -3,7 +3,7 @@ import HTTPTypes
 import TestSupport
 import Testing
 
-/// Texts that a peer writes are bytes here. Swift compares, hashes and takes apart a `String` after normalising it, which
+/// Texts that a peer writes are bytes here. Swift compares, hashes and splits a `String` after normalising it, which
 /// takes quadratic time for rows of combining marks; so no place may find two texts to be the same that only
 /// normalising makes the same, and each has to take a megabyte of such marks.
 @Suite(.timeLimit(.minutes(1)))

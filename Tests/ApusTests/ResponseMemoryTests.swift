@@ -9,8 +9,8 @@ private let readerCount = getenv("APUS_SLOW_READERS").flatMap { Int(String(cStri
 
 /// What clients cost that ask for a large file and do not read it.
 ///
-/// Only where `APUS_SLOW_READERS` says how many: the bytes that are counted are the whole process's, so nothing else may
-/// run in it. `APUS_SLOW_READERS=200 swift test --filter ResponseMemoryTests`
+/// Only where `APUS_SLOW_READERS` says how many: the bytes that are counted are the whole process's, so nothing else
+/// may run in it. `APUS_SLOW_READERS=200 swift test --filter ResponseMemoryTests`
 @Suite(.serialized, .enabled(if: readerCount > 0, "APUS_SLOW_READERS says how many clients"))
 struct ResponseMemoryTests {
     private static let size = 32 << 20
