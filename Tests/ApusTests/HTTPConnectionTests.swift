@@ -245,9 +245,11 @@ struct HTTPConnectionTests {
             try await until { server.statistics.requests == 1 }
             gate.open()
             let text = try await onThread {
-                let text = try client.readAnswer().text
+                var answer = try client.readAnswer()
+                // Where the answer took a second, the server has probed whether anybody is there.
+                if answer.status == 100 { answer = try client.readAnswer() }
                 try client.expectEnd()
-                return text
+                return answer.text
             }
             #expect(text == "GET /slow")
         }
@@ -310,7 +312,10 @@ struct HTTPConnectionTests {
     @Test func `an answer of which its client takes nothing is cut in the end`() async throws {
         let body = [UInt8](repeating: 120, count: 32 << 20)
         let statistics = try await withServer(
-            .with { $0.closeTimeout = .milliseconds(100) }, http: { _ in Response(status: .ok, body: body) }
+            .with {
+                $0.closeTimeout = .milliseconds(100)
+                $0.bodyTimeout = .milliseconds(100)
+            }, http: { _ in Response(status: .ok, body: body) }
         ) { server, port in
             let client = try await onThread {
                 let client = try Client(port: port, receiveBuffer: 4096)

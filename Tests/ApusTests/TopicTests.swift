@@ -58,6 +58,7 @@ struct TopicTests {
                 $0.maxInboundBytes = 1000
                 $0.maxOutboundBytes = 100_000
                 $0.slowConsumerLag = .milliseconds(1)
+                $0.answersBeforeClosing = false
             })
         let topic = try server.topic("lobby")
         let (gate, subscribed) = (Gate(), Box<Void>())
@@ -86,7 +87,7 @@ struct TopicTests {
                 // The others take it at once, so that they are not slow.
                 try await onThread { for client in others { _ = try client.readMessage() } }
             }
-            #expect(topic.subscriberCount == 3)
+            try await until { topic.subscriberCount == 3 }
             gate.open()
             let codes = try await onThread { try others.map { try $0.readClose() } }
             #expect(codes == [1000, 1000, 1000])
