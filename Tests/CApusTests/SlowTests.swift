@@ -89,10 +89,10 @@ struct SlowTests {
             }
             #expect(fixture.server.counted().slow_consumers_closed == 0)
             // Once it stops, and the socket has taken what it has room for, it is.
-            fixture.until {
+            for _ in 0..<10 where fixture.server.counted().slow_consumers_closed == 0 {
                 fixture.server.skip(UInt64(Self.lag) + 1000)
-                return fixture.server.counted().slow_consumers_closed == 1
             }
+            #expect(fixture.server.counted().slow_consumers_closed == 1)
             client.close()
             fixture.end()
         }

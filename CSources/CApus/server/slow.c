@@ -112,6 +112,10 @@ static void on_timer(apus_timer *timer)
     apus_watch *watch = APUS_QUEUE_MEMBER(timer, apus_watch, timer);
     apus_connection *connection = watch->connection;
     bool is_lag_over = watch->lag_end != 0 && now(connection) >= watch->lag_end;
+    /* A stream whose turn was cut short does not count as full, though its socket may never tell again of the little
+     * room that was left: what it takes now is sent before the peer is judged. */
+    if (is_lag_over)
+        apus__stream_push(&connection->stream);
     if (watch->is_condemned || (is_lag_over && is_slow(watch))) {
         watch->is_condemned = false;
         watch->lag_end = 0;
