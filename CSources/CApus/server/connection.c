@@ -174,6 +174,11 @@ size_t apus__connection_charge(const apus_connection *connection)
     return inbound + apus__stream_charge(&connection->stream);
 }
 
+bool apus__connection_is_outstanding(const apus_connection *connection)
+{
+    return apus__stream_is_outstanding(&connection->stream);
+}
+
 void apus__connection_drop_waiting(apus_connection *connection)
 {
     apus__stream_push(&connection->stream);

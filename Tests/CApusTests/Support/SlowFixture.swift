@@ -88,6 +88,13 @@ struct SlowFixture: Sendable {
         return sizes.take() ?? 0
     }
 
+    /// Whether the client's system has not yet acknowledged all it was sent.
+    func isOutstanding(_ connection: Connection) -> Bool {
+        let answers = Box<Bool>()
+        server.run { answers.put(apus__connection_is_outstanding(connection.pointer)) }
+        return answers.take() ?? false
+    }
+
     /// Waits until the loop has noticed what the client did.
     func until(_ condition: () -> Bool) { while !condition() { sched_yield() } }
 
