@@ -170,6 +170,8 @@ struct ListenerTests {
                 let client = try Client.webSocket(port: ports.take() ?? 0)
                 try client.send(.text("here"))
                 guard try client.readText() == "here" else { throw Client.Failure.ended }
+                // The loop goes on until the process has ended, and with it the second listener.
+                _ = Unmanaged.passRetained(server)
             }
         }
     }
@@ -192,6 +194,13 @@ struct ListenerTests {
                 var listener: OpaquePointer?
                 #expect(apus_listener_open(&listener, loop, descriptor, config, admission, nil) == 0)
                 #expect(apus_loop_start(loop, "reserve") == 0)
+                // Sooner it could be the connection's that waits.
+                var counts = apus_statistics()
+                while counts.accept_failures == 0 {
+                    counts = apus_statistics()
+                    apus_listener_add_statistics(try #require(listener), &counts)
+                    sched_yield()
+                }
                 // It is the reserve's: whoever waits is closed, not accepted.
                 try limit.raise(by: 1)
                 let answer = try waiting.readToEnd()
