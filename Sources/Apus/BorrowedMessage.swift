@@ -13,9 +13,10 @@
 /// ```
 ///
 /// A task that captures the borrowed message itself does not compile.
-// Copyable, as `RawSpan` is: Swift 6.3 crashes, rather than say what is wrong, where an escaping closure captures a
-// parameter that can be neither copied nor kept.
 public struct BorrowedMessage: ~Escapable {
+    // Copyable, as `RawSpan` is: Swift 6.3 crashes, rather than say what is wrong, where an escaping closure captures a
+    // parameter that can be neither copied nor kept.
+
     /// Whether it is text, and so valid UTF-8.
     public let isText: Bool
     /// The payload.
