@@ -36,7 +36,8 @@ struct JSONDecodingTests {
     }
 
     @Test func `dictionaries with any keys are encoded`() throws {
-        #expect(try JSON(encoding: [Self.long: 1]).object?.members.count == 1)
+        // A dictionary hashes its keys, so what is quadratic is its own here, and the key not as long as the others.
+        #expect(try JSON(encoding: [marks(1 << 12): 1]).object?.members.count == 1)
     }
 
     @Test func `an error tells the beginning of what is not as wanted, and no more`() {
