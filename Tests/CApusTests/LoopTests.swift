@@ -96,8 +96,8 @@ struct LoopTests {
             return apus_alloc_kept()
         }
         guard kept != 0 else { return }  // a sanitizer watches the heap
-        // A turn later the clock runs, which nothing else has started; and where this test was held up, it has given the
-        // blocks back. A few calls may fall into one turn.
+        // A turn later the clock runs, which nothing else has started. Where this test was held up, the clock has given
+        // the blocks back already. A few calls may fall into one turn.
         var hasStarted = false
         for _ in 0..<100 where !hasStarted {
             hasStarted = try await loop.call { apus__loop_is_ticking(loop.pointer) || apus_alloc_kept() == 0 }
