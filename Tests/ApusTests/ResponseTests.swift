@@ -13,6 +13,7 @@ struct ResponseTests {
         _ configuration: WebSocketServer.Configuration = .with(), _ script: @escaping @Sendable (Client) throws -> T
     ) async throws -> (T, WebSocketServer.Statistics) {
         let results = Box<T>()
+        let content = Self.content  // made here, since it takes a debug build a second
         let respond: @Sendable (Request) -> Response = { request in
             switch request.path {
             case "/large": Response(status: .ok, body: content)

@@ -26,7 +26,8 @@ struct WebSocketSendAllTests {
             let socket = try #require(await sockets.take())
             try await until { socket.status.isFull }
             let queued = await socket.eventLoop.run { socket.queuedBytes }
-            #expect((1...limit / 2 + size + 14).contains(queued))
+            // The system may have taken all of it meanwhile.
+            #expect((0...limit / 2 + size + 14).contains(queued))
             let numbers = try await onThread {
                 try (0..<count).map { _ in
                     let text = String(decoding: try client.readMessage().payload, as: UTF8.self)
