@@ -7,6 +7,7 @@
 #include "apus/alloc.h"
 #include "apus/close.h"
 #include "net/tcp.h"
+#include "net/write.h"
 #include "server/budget.h"
 #include "server/charge.h"
 #include "server/client.h"
@@ -252,6 +253,9 @@ static void count_loss(apus_connection *connection)
 static void on_end(apus_stream *stream, int error)
 {
     apus_connection *connection = connection_of(stream);
+    /* The end may come in the same event that made room for the last of an answer, which then stands in the cork. */
+    if (error == 0 && apus__stream_owns_cork(stream))
+        apus__stream_uncork(stream);
     /* A peer that has sent all it will may still read the answer. */
     if (error == 0 && connection->phase == PHASE_REQUEST && !connection->request->is_upgrade) {
         connection->request->keep_alive = false;
