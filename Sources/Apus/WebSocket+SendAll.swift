@@ -24,6 +24,8 @@ extension WebSocket {
                 guard self.ending == nil else { return nil }
                 // A queue that will not be told to have drained is one of a connection that is closing.
                 guard self.queuedBytes <= queued else { return self.handle?.wantDrain() == true ? false : nil }
+                // A connection that is closing takes nothing, and would not say so.
+                if case .failed = self.attemptAll([]).outcome { return nil }
                 publication.send(to: self)
                 return true
             }
