@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 /// Other tests allocate at the same time, so these compare amounts that dwarf what those hold.
+@Suite(.serialized)
 struct GaugeTests {
     private static let large = 256 << 20
     /// How much the rest of the tests may take or give back meanwhile.
