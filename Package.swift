@@ -193,6 +193,7 @@ let package = Package(
             dependencies: [
                 "Apus",
                 "ApusTesting",
+                "TestSupport",
                 .product(name: "HTTPTypes", package: "swift-http-types"),
             ],
             swiftSettings: swiftSettings
@@ -214,7 +215,7 @@ let package = Package(
             path: "Tests/Fuzz/SocketIO",
             swiftSettings: swiftSettings
         ),
-        .testTarget(name: "ChatTests", dependencies: ["Chat"], swiftSettings: swiftSettings),
+        .testTarget(name: "ChatTests", dependencies: ["Chat", "TestSupport"], swiftSettings: swiftSettings),
     ],
     swiftLanguageModes: [.v6],
     cLanguageStandard: .gnu11

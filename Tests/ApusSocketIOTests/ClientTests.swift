@@ -6,7 +6,7 @@ import Testing
 @testable import ApusSocketIO
 
 /// Joining namespaces, while what decides on it takes its time.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ClientTests {
     @Test func `who comes back misses nothing that was sent while a middleware took its time`() async throws {
         var configuration = SocketIOServer.Configuration()

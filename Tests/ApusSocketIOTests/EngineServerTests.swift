@@ -5,7 +5,7 @@ import Testing
 @testable import ApusSocketIO
 
 /// Requests to an endpoint, in the order in which nobody sends them.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct EngineServerTests {
     private static let opening = "/socket.io/?EIO=4&transport=polling"
 

@@ -6,7 +6,7 @@ import Testing
 @testable import ApusSocketIO
 
 /// What is emitted before the server ends a connection arrives, whatever the client is just doing.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct FarewellTests {
     private static let denied = #"42["denied"]"#
 

@@ -5,7 +5,7 @@ import Testing
 @testable import ApusSocketIO
 
 /// What sessions hold is in the gauge of the whole process, beside what other tests hold; so only what is large shows.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct GaugeTests {
     @Test func `a session reports its queue, and takes it back`() async throws {
         var configuration = SocketIOServer.Configuration()

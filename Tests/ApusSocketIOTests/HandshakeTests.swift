@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import ApusSocketIO
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct HandshakeTests {
     @Test func `a query's values are found, decoded, by the bytes of their names`() {
         let query = Query("/x?a=1&b=%C3%A9+%2&a=2&c&%64=5&=e&e%CC%81=6&=&x=y=z")

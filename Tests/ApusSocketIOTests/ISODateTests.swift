@@ -1,10 +1,11 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import ApusSocketIO
 
 /// The texts are those of `Date.prototype.toISOString` in V8.
-struct ISODateTests {
+@Suite(.computing) struct ISODateTests {
     @Test(arguments: [
         (0.0, "1970-01-01T00:00:00.000Z"), (-1, "1969-12-31T23:59:59.999Z"),
         (1_700_000_000_123, "2023-11-14T22:13:20.123Z"),

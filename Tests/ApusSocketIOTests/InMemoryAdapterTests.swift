@@ -6,7 +6,7 @@ import Testing
 @testable import ApusSocketIO
 
 /// Broadcasts that no single topic has the recipients of, or that are more than one message.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct InMemoryAdapterTests {
     /// A way of the packets, from which what a client hears is read.
     private enum Listener: Sendable {

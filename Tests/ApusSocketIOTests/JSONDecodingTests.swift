@@ -1,9 +1,10 @@
+import TestSupport
 import Testing
 
 @testable import ApusSocketIO
 
 /// What reaches a `Decodable` type, which compares strings as Swift does.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct JSONDecodingTests {
     private struct Person: Codable { var name: String }
     private enum Kind: String, Codable { case human }

@@ -6,7 +6,7 @@ import Testing
 @testable import ApusSocketIO
 
 /// What a client can do to a server with names, packets and namespaces, from outside.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct LimitsTests {
     /// Reads up to the Close, and gives its reason.
     private static func closeReason(_ client: TestSupport.Client) throws -> String {

@@ -1,11 +1,12 @@
 import Apus
+import TestSupport
 import Testing
 
 @testable import ApusSocketIO
 
 /// What libFuzzer does for longer (`Tests/Fuzz/SocketIO`): inputs that are nearly right, from a generator whose seed is
 /// the test's argument. Whatever is read must be read again as the same from what is written of it.
-struct MutationTests {
+@Suite(.computing) struct MutationTests {
     private struct Random: RandomNumberGenerator {
         var state: UInt64
 

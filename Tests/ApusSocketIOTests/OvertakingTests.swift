@@ -6,7 +6,7 @@ import Testing
 @testable import ApusSocketIO
 
 /// Acknowledgements and heartbeats overtake events that wait; what cannot wait any longer ends.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct OvertakingTests {
     private static let large = String(repeating: "y", count: 60_000)
 

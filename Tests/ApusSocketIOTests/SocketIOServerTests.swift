@@ -6,7 +6,7 @@ import Testing
 @testable import ApusSocketIO
 
 /// What only shows from inside: what is left, what waits, and what comes between.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct SocketIOServerTests {
     private final class Weak<Object: AnyObject & Sendable>: Sendable {
         private let storage: Mutex<Reference>

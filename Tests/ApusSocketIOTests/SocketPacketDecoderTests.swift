@@ -1,10 +1,11 @@
 import Apus
+import TestSupport
 import Testing
 
 @testable import ApusSocketIO
 
 /// What the decoder refuses before it keeps anything, or before anybody looks for it.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct SocketPacketDecoderTests {
     private static func failure(_ messages: Message..., limits: PacketLimits = .init()) -> PacketFailure? {
         var decoder = SocketPacketDecoder(limits: limits)

@@ -6,7 +6,7 @@ import Testing
 @testable import ApusSocketIO
 
 /// Rooms, leaving, and coming back.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct SocketTests {
     /// How a server throws clients out.
     enum Expulsion: CaseIterable, Sendable {

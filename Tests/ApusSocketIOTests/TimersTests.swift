@@ -1,10 +1,11 @@
 import Apus
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import ApusSocketIO
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct TimersTests {
     private final class Owner: Sendable {}
 

@@ -2,9 +2,10 @@ import Apus
 import ApusTesting
 import Foundation
 import Synchronization
+import TestSupport
 import Testing
 
-@Suite(.serialized, .timeLimit(.minutes(2)))
+@Suite(.serialized, .withPeers, .timeLimit(.minutes(5)))
 struct DescriptorTests {
     #if os(Linux)
         /// Other suites run beside this one, and none of them opens a hundred.

@@ -1,5 +1,6 @@
 import Apus
 import ApusTesting
+import TestSupport
 import Testing
 
 /// The README's program.
@@ -10,7 +11,7 @@ private func join(_ lobby: Topic, _ socket: WebSocket) async throws {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct TopicTests {
     @Test func `a handler with a topic is tested in memory`() async throws {
         let server = try WebSocketServer(configuration: .testing)

@@ -1,9 +1,10 @@
 import Apus
 import ApusTesting
 import Foundation
+import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct WithServerTests {
     @Test func `a client talks to the server at the URL, and the result comes back`() async throws {
         let answer = try await withServer(handler: echo) { url in

@@ -1,6 +1,7 @@
 import Apus
 import ApusTesting
 import HTTPTypes
+import TestSupport
 import Testing
 
 /// Sends every message back.
@@ -10,7 +11,7 @@ let echo: WebSocketServer.Handler = { socket in
 
 struct Boom: Error {}
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct WithWebSocketPairTests {
     @Test func `messages go both ways, and the client's result comes back`() async throws {
         let texts = try await withWebSocketPair(server: echo) { socket in

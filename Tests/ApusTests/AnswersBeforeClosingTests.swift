@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What a handler has accepted can be answered before the peer's Close is.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct AnswersBeforeClosingTests {
     /// Nothing here ends because time is over, unless a test says so.
     private func settings(

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// What comes while a cancelled task no longer waits for it, and nobody else does yet.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct CancellationTests {
     @Test(arguments: [true, false])
     func `a message that comes after a cancelled wait is not lost`(isOnLoop: Bool) async throws {

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// However connections end, nothing of them is left.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct EndingTests {
     struct Ending: CustomTestStringConvertible, Sendable {
         let name: String

@@ -2,7 +2,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct EventLoopTests {
     @Test func `a task with the preference runs on the loop's thread, and so do its children`() async throws {
         let loop = try EventLoop(name: "one")

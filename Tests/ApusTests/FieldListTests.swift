@@ -6,7 +6,7 @@ import Testing
 /// Texts that a peer writes are bytes here. Swift compares, hashes and splits a `String` after normalising it, which
 /// takes quadratic time for rows of combining marks; so no place may find two texts to be the same that only
 /// normalising makes the same, and each has to take a megabyte of such marks.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct FieldListTests {
     /// Two texts that are the same to `String`, and not to bytes.
     private static let (one, other) = ("a\u{301}\u{323}", "a\u{323}\u{301}")

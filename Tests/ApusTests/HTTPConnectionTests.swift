@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Requests that ask for no upgrade.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct HTTPConnectionTests {
     private struct Secret: Error {}
 

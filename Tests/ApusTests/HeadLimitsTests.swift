@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// DESIGN §7: what a request head may not be, and how long it may take.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct HeadLimitsTests {
     @Test func `a head of too many bytes gets 431 as soon as they are there`() async throws {
         let statistics = try await withServer(

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// DESIGN §7: what a peer may not send, once the opening handshake is done.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct MessageLimitsTests {
     struct Violation: CustomTestStringConvertible, Sendable {
         let name: String

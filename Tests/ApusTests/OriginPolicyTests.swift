@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// DESIGN §7: which pages may open a WebSocket (RFC 6455 §10.2).
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct OriginPolicyTests {
     typealias OriginPolicy = WebSocketServer.Configuration.OriginPolicy
 

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Who is turned away is told: to the application, and to the log.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct RefusalTests {
     struct Case: Sendable, CustomTestStringConvertible {
         let cause: Refusal.Cause

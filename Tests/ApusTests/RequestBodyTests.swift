@@ -33,7 +33,7 @@ private func chunked(_ content: [UInt8], by size: Int) -> [UInt8] {
     return out + Array("0\r\n\r\n".utf8)
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct RequestBodyTests {
     @discardableResult
     private static func onServer<T: Sendable>(

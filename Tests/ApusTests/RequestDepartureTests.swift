@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// What becomes of a request whose client does not wait for the response.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct RequestDepartureTests {
     private static func clientLeaves(_ leave: @escaping @Sendable (Client) throws -> Void) async throws {
         let (hasCome, hasLeft) = (Gate(), Gate())

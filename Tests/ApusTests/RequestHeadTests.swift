@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The request as the application sees it.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct RequestHeadTests {
     private static func request(_ lines: String...) async throws -> HTTPRequest {
         let requests = Box<HTTPRequest>()

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Responses too large to be copied at once.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ResponseTests {
     private static let content = (0..<(5 << 20) + 3).map { UInt8(truncatingIfNeeded: $0 &* 7 >> 3) }
 

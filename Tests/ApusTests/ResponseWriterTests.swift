@@ -51,7 +51,7 @@ private func stream(_ request: Request) async throws -> Response {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ResponseWriterTests {
     @discardableResult
     private static func onServer<T: Sendable>(_ script: @escaping @Sendable (Client) throws -> T) async throws -> T {

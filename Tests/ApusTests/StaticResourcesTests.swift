@@ -3,7 +3,7 @@ import HTTPTypes
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct StaticResourcesTests {
     private static func makeFolder() throws -> TemporaryFolder {
         let folder = try TemporaryFolder()

@@ -18,7 +18,7 @@ private func withListener(
 }
 
 /// What a publisher is held back by: the room of event loops.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct TopicPublishTests {
     /// What waits in the inboxes of a server's event loops, in bytes.
     private static func pendingBytes(of server: WebSocketServer) -> Int {

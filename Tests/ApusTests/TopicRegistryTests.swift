@@ -1,7 +1,8 @@
 @testable import Apus
+import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct TopicRegistryTests {
     @Test func `a topic that nobody holds is forgotten`() throws {
         let server = try makeServer()

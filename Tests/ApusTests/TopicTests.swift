@@ -2,7 +2,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct TopicTests {
     /// Subscribes, and does what the peer says: it leaves, joins again, says when it is there, or publishes.
     private static func member(of topic: Topic) -> WebSocketServer.Handler {

@@ -32,7 +32,7 @@ private let binaryHeader: [UInt8] =
 
 private let lineHeader = Array("PROXY TCP4 192.0.2.1 127.0.0.1 12345 8080\r\n".utf8)
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct TrustedProxiesTests {
     /// What a request with these fields is seen as.
     private static func seen(

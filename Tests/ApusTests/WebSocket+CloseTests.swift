@@ -2,7 +2,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct WebSocketCloseTests {
     @Test func `closing sends code and reason, and waits until the peer has answered`() async throws {
         let closed = Box<CloseCode?>()

@@ -4,7 +4,7 @@ import Testing
 
 private struct Mistake: Error {}
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct WebSocketFarewellTests {
     /// Stops a server while one client reads, and gives the frames that it gets.
     private func framesAtStop(

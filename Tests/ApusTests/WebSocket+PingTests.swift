@@ -3,7 +3,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct WebSocketPingTests {
     /// Reads frames up to the Close, answers none, and gives their opcodes and the Close's code.
     private static func readSilently(_ client: Client) throws -> ([UInt8], UInt16?) {

@@ -2,7 +2,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct WebSocketSendAllTests {
     @Test func `publications wait while more than so much is queued, all arrive, and nobody is judged slow`()
         async throws

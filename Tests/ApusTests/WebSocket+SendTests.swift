@@ -2,7 +2,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct WebSocketSendTests {
     /// What the kernel holds for a peer that reads nothing is some megabytes; this is more.
     private static let manyBytes = 32 << 20

@@ -2,7 +2,7 @@
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct WebSocketTrySendTests {
     @Test func `what cannot be queued is told to be full, and what can arrives`() async throws {
         let results = Box<Int>()

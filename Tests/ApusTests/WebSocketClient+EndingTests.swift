@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// A client's open connection, and its end, with servers that say what they like.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ClientEndingTests {
     @Test func `every frame has a masking key of its own`() async throws {
         try await withRawServer { client in

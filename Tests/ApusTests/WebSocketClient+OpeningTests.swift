@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A client against servers and proxies that say what they like.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ClientOpeningTests {
     // MARK: Connecting
 

@@ -40,7 +40,7 @@ private final class TestClock: Clock, Sendable {
 
 private struct Mistake: Error {}
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ReconnectingTests {
     typealias Reconnection = WebSocketClient.Reconnection
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A client over TLS. One test after the other, since the process keeps only a few contexts, and with them sessions.
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .withPeers, .timeLimit(.minutes(5)))
 struct ClientTLSTests {
     private let authority: TestCertificate
     private let certificate: TestCertificate

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// A client against our own server.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct WebSocketClientTests {
     private struct Mistake: Error {}
 

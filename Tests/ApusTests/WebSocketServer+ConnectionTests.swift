@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// The way of one connection: its opening handshake, and how its handler ends.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct WebSocketServerConnectionTests {
     private struct Secret: Error, CustomStringConvertible {
         var description: String { "the password is swordfish" }

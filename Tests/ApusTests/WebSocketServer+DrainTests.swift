@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// One after the other: a signal stops every server of the process that waits for it.
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .withPeers, .timeLimit(.minutes(5)))
 struct WebSocketServerDrainTests {
     /// How a running server is told to stop.
     enum Way: CaseIterable {

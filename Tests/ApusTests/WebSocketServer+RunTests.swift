@@ -5,7 +5,7 @@ import ServiceLifecycle
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct WebSocketServerRunTests {
     @Test func `it tells where it listens, and the real port`() async throws {
         let addresses = Box<SocketAddress>()

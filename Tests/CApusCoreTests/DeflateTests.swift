@@ -18,7 +18,7 @@ private func repetitions(_ count: Int, distance: Int, seed: UInt64) -> [UInt8] {
     return bytes
 }
 
-struct DeflateTests {
+@Suite(.computing) struct DeflateTests {
     // MARK: Both ways
 
     @Test(arguments: bothCompressors, UInt32(9)...15)

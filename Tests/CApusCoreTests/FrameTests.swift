@@ -77,7 +77,7 @@ private func header(
         opcode: opcode, fin: fin, key: receiver == APUS_ROLE_SERVER ? someKey : nil, length: length, form: form)
 }
 
-struct FrameTests {
+@Suite(.computing) struct FrameTests {
     // MARK: Lengths
 
     static let lengths: [UInt64] = [

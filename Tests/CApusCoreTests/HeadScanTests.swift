@@ -1,4 +1,5 @@
 import CApusCore
+import TestSupport
 import Testing
 
 /// What a browser sends (RFC 6455 §1.2).
@@ -13,7 +14,7 @@ private func isTokenCharacter(_ byte: UInt8) -> Bool {
 
 private let everyByte = (0...255).map { UInt8($0) }
 
-struct HeadScanTests {
+@Suite(.computing) struct HeadScanTests {
     @Test(arguments: [
         example, "GET / HTTP/1.1\r\n\r\n", "A\r\n\r\n", "A\r\nB\r\n\r\n",
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",

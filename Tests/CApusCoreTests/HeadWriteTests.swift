@@ -1,5 +1,6 @@
 import CApusCore
 import Glibc
+import TestSupport
 import Testing
 
 /// Writes a field behind `before`; nil, with nothing written, where it is refused.
@@ -21,7 +22,7 @@ private func writeField(_ name: String, _ value: String) -> String? {
     writeField(bytes(name), bytes(value)).map { String(decoding: $0, as: UTF8.self) }
 }
 
-struct HeadWriteTests {
+@Suite(.computing) struct HeadWriteTests {
     /// IANA's HTTP Status Code Registry, without the entries that are temporary or unused.
     private static let registered: [UInt32: String] = [
         100: "Continue", 101: "Switching Protocols", 102: "Processing", 103: "Early Hints", 200: "OK", 201: "Created",

@@ -14,7 +14,7 @@ private func inflatedInEveryWay(_ payload: [UInt8], limit: UInt64 = .max) throws
     return (whole.error, whole.bytes)
 }
 
-struct InflaterTests {
+@Suite(.computing) struct InflaterTests {
     // MARK: RFC 7692 §7.2.3
 
     private static let hello = Array("Hello".utf8)

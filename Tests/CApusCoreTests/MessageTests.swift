@@ -1,4 +1,5 @@
 import CApusCore
+import TestSupport
 import Testing
 
 /// A message under way, and the limits it is held to; what it is given lies against a page that cannot be touched.
@@ -69,7 +70,7 @@ private final class Message {
     }
 }
 
-struct MessageTests {
+@Suite(.computing) struct MessageTests {
     private let messageOpcodes = [APUS_OPCODE_TEXT, APUS_OPCODE_BINARY]
 
     // MARK: Which frame may follow which (RFC 6455 §5.4)

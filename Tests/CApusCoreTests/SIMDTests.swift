@@ -1,8 +1,9 @@
 import CApusCore
+import TestSupport
 import Testing
 
 /// Forcing a set changes what the whole process uses: all suites that do so are inside this one and run one by one.
-@Suite(.serialized) struct SIMDTests {
+@Suite(.serialized, .computing) struct SIMDTests {
     @Test func `the plain set is always available`() {
         #expect(apus_simd_is_available(APUS_SIMD_SCALAR))
     }

@@ -13,7 +13,7 @@ private func compressed(_ frame: CApusCoreTests.Frame) -> CApusCoreTests.Frame {
     compressed([frame])[0]
 }
 
-struct SessionCompressionTests {
+@Suite(.computing) struct SessionCompressionTests {
     private typealias Frame = CApusCoreTests.Frame
 
     private let hello: [UInt8] = [0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]

@@ -1,8 +1,9 @@
 import CApusCore
+import TestSupport
 import Testing
 
 /// Limits of messages (RFC 6455 §10.4), small and large.
-struct SessionLimitsTests {
+@Suite(.computing) struct SessionLimitsTests {
     private func payload(_ count: Int) -> [UInt8] {
         [UInt8](repeating: UInt8(ascii: "a"), count: count)
     }

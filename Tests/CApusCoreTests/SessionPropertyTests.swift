@@ -1,10 +1,11 @@
 import CApusCore
+import TestSupport
 import Testing
 
 /// Random traffic with a session and with the plain reference.
 ///
 /// To a server, what stands whole in a read goes the short way for small messages, and what is cut the general one.
-struct SessionPropertyTests {
+@Suite(.computing) struct SessionPropertyTests {
     private static let limits: [apus_message_limits] = [
         .roomy, .init(size: 0, fragments: 1), .init(size: 5, fragments: 2), .init(size: 124, fragments: 1000),
         .init(size: 125, fragments: 1000), .init(size: 126, fragments: 3), .init(size: .max, fragments: .max),

@@ -1,10 +1,11 @@
 import CApusCore
+import TestSupport
 import Testing
 
 private let fox = bytes("🦊")
 
 /// Messages; what concerns control frames, states and limits has its own files.
-struct SessionTests {
+@Suite(.computing) struct SessionTests {
     // MARK: Messages in one frame
 
     @Test(arguments: bothRoles) func `a text message comes as it was sent`(role: apus_role) {

@@ -25,7 +25,7 @@ private enum Used {
     }
 }
 
-@Suite(.serialized, .timeLimit(.minutes(1)))
+@Suite(.serialized, .withPeers, .timeLimit(.minutes(5)))
 struct BudgetTests {
     private static let budget = 1_000_000
 

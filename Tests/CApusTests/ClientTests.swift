@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The core's client against the core's server.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ClientTests {
     @Test(arguments: [0, 125, 70_000, 200_000, 900_000])
     func `a message of any size comes back`(count: Int) async throws {

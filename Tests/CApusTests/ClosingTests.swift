@@ -3,7 +3,7 @@ import CApusCore
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ClosingTests {
     /// A server that gives out a message only when it is asked for, while `script` talks to it. It has an hour for a
     /// closing handshake.

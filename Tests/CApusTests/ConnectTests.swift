@@ -56,7 +56,7 @@ private func address(port: Int, _ host: UInt32 = 0x7f00_0001) -> apus_socket_add
     return address
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ConnectTests {
     /// Starts to connect on a loop and waits for the end.
     private func outcome(

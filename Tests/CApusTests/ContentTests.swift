@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What a request's content may cost where nobody asked for it. No time is over while a test runs.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ContentTests {
     private static let never: UInt32 = 3_600_000
 

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// The clocks of a request and its answer.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ExchangeTests {
     /// A time that is not over within any test.
     private static let never: UInt32 = 3_600_000

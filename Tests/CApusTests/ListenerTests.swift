@@ -4,7 +4,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ListenerTests {
     @Test func `the defaults are those of the documentation`() {
         var config = apus_listener_config()

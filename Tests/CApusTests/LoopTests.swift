@@ -85,7 +85,7 @@ private final class Work: Sendable {
     }
 }
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct LoopTests {
     @Test func `large blocks that a loop keeps start its clock`() async throws {
         let loop = try Loop()

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Every allocation on a connection's way is made to fail once; the connection may end, but nothing else.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct MemoryTests {
     struct Way: CustomTestStringConvertible, Sendable {
         let name: String

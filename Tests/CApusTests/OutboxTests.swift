@@ -4,7 +4,7 @@ import CApusInternals
 import TestSupport
 import Testing
 
-struct OutboxTests {
+@Suite(.computing) struct OutboxTests {
     @Test func `an empty outbox has nothing to send and owns nothing`() {
         let outbox = Outbox()
         #expect(outbox.peek().isEmpty)

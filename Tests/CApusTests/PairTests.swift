@@ -3,7 +3,7 @@ import CApusCore
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct PairTests {
     private static let callbacks = apus_connection_callbacks(
         on_request: { _, _, _ in }, on_body: { _, _, _ in }, on_body_end: { _, _ in }, on_peer_end: { _ in },

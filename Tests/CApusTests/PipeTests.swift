@@ -2,10 +2,11 @@ import CApus
 import CApusCore
 import CApusInternals
 import Foundation
+import TestSupport
 import Testing
 
 /// The memory alone: both ends before a stream has them.
-struct PipeTests {
+@Suite(.computing) struct PipeTests {
     private static let size = 64 * 1024
 
     /// Two ends, freed with this object.

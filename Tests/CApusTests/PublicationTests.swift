@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// Messages that are framed once, for whoever is to get them.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct PublicationTests {
     private struct Publication: @unchecked Sendable {
         let pointer: OpaquePointer
@@ -91,7 +91,8 @@ struct PublicationTests {
             }) { connection in
                 for publication in [filler, large] { apus_publication_send(publication.pointer, connection) }
             } _: { server, topic in
-                let client = try Client.webSocket(port: server.port, "/alone")
+                let client = try Client.webSocket(port: server.port, "/alone", receiveBuffer: 256 << 10)
+                server.run {}  // both are given to the connection before a byte is read
                 #expect(try client.readMessage().payload.count == 8 << 20)
                 #expect(apus_topic_share(topic, small.pointer, 0, nil) == 0)
                 #expect(try client.readText() == "small")

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// Large messages, which are read to where they are kept; all others have `ConnectionTests`.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ReceiveTests {
     private static let large = (0..<1 << 20).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
     private static let text = Array(String(repeating: "größer als ein Lesepuffer: 大きい 🦊 ", count: 20_000).utf8)

@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// How a request head is read from a connection (RFC 9110, RFC 9112).
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct RequestTests {
     private static func onServer<T: Sendable>(
         _ body: @escaping @Sendable (CoreServer, Client) throws -> T

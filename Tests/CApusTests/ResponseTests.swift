@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// How an answer leaves. No time is over while a test runs, so nothing but the answer itself ends a connection.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ResponseTests {
     private static let never: UInt32 = 3_600_000
 

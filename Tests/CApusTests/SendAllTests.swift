@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Messages that nothing may come between.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct SendAllTests {
     /// Calls `apus_connection_send_all` with a text and then bytes.
     private static func send(_ payloads: [[UInt8]], on connection: OpaquePointer) -> CInt {
@@ -30,7 +30,7 @@ struct SendAllTests {
         var behaviour = CoreServer.Behaviour()
         behaviour.onMessage = { connection, _, _ in onMessage(connection) }
         let server = try CoreServer({ $0.endpoint.outbound_limit = outboundLimit }, behaviour)
-        let client = try Client.webSocket(port: server.port)
+        let client = try Client.webSocket(port: server.port, receiveBuffer: 256 << 10)
         try script(server, client)
         client.close()
         server.stop()
@@ -62,6 +62,7 @@ struct SendAllTests {
                 results.withLock { $0 = sent }
             }) { _, client in
                 try client.send(.text("go"))
+                while results.withLock({ $0.isEmpty }) { sched_yield() }
                 #expect(try client.readMessage().payload == filler)
                 try client.closeNormally()
             }

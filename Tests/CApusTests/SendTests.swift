@@ -4,7 +4,7 @@ import TestSupport
 import Testing
 
 /// What a peer that reads slowly gets, and in which order.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct SendTests {
     /// More than any kernel buffers for a client that asks for little.
     private static let large = (0..<8 << 20).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// permessage-deflate through a listener, with a peer that uses zlib by itself.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct ServerCompressionTests {
     private static let offer = ["Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits"]
 

@@ -7,7 +7,7 @@ import Testing
 
 /// Who is ended for taking too little, and who is not. The loop's clock is put forward by the tests; every timeout is
 /// far longer than a test.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct SlowTests {
     private static let hour = SlowFixture.hour
     private static let lag = SlowFixture.lag
@@ -219,7 +219,7 @@ struct SlowTests {
             let fixture = try SlowFixture(limit: 256 << 20)
             let (client, connection) = try fixture.open()
             fixture.publish(8, of: Self.mebibyte)
-            fixture.turn()
+            fixture.settle(connection)
             let charge = fixture.charge(connection)
             let results = Box<CInt>()
             fixture.server.run { [server = fixture.server] in

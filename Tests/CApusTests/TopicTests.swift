@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.withPeers, .timeLimit(.minutes(5)))
 struct TopicTests {
     @Test func `a topic without subscribers takes any message`() throws {
         let loop = try #require(apus_loop_new())

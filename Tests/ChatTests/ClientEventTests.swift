@@ -1,8 +1,9 @@
+import TestSupport
 import Testing
 
 @testable import Chat
 
-@Suite struct ClientEventTests {
+@Suite(.computing) struct ClientEventTests {
     @Test(arguments: [
         (#"{"type":"hello","name":"Ann"}"#, ClientEvent.hello(name: "Ann", changes: false)),
         (#"{"type":"hello","name":null}"#, .hello(name: nil, changes: false)),

@@ -1,9 +1,10 @@
 import Dispatch
+import TestSupport
 import Testing
 
 @testable import Chat
 
-@Suite struct MessageStoreSearchTests {
+@Suite(.computing) struct MessageStoreSearchTests {
     private static let texts = [
         "hello world", "Hello again", "你好，世界", "今天天气很好", "<b>bold</b> & \"quoted\" 'single'", "100% sure",
         "100 sure", "snake_case", "snakeXcase", "a AND b OR c NOT d NEAR(e) text:f g* ^h", "C:\\temp\\x",

@@ -9,7 +9,7 @@ public func onThread<T: Sendable>(_ script: @escaping @Sendable () throws -> T) 
 }
 
 /// Gives every job a thread of its own.
-private final class ThreadPerJob: TaskExecutor {
+final class ThreadPerJob: TaskExecutor {
     static let shared = ThreadPerJob()
 
     private final class Work: Sendable {

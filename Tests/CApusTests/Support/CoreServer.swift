@@ -7,7 +7,8 @@ import TestSupport
 
 /// A listener on a loop of its own, as C sees it. A test says what the callbacks do; all of them are noted.
 ///
-/// Its methods block, so they are for threads of their own (``onThread(_:)``).
+/// Its methods block, so they are for threads of their own (``onThread(_:)``). It lives until it is stopped: a test
+/// that fails before leaves its loop running.
 final class CoreServer: @unchecked Sendable {
     /// What the core has told, in order.
     enum Event: Equatable, Sendable {
@@ -103,8 +104,10 @@ final class CoreServer: @unchecked Sendable {
         try Self.check(apus_socket_local(descriptor, &address))
         port = Int(address.port)
         var listener: OpaquePointer?
-        let context = Unmanaged.passUnretained(self).toOpaque()
-        try Self.check(apus_listener_open(&listener, loop, descriptor, config, admission, context))
+        let context = Unmanaged.passRetained(self)
+        let result = apus_listener_open(&listener, loop, descriptor, config, admission, context.toOpaque())
+        if result != 0 { context.release() }
+        try Self.check(result)
         let opened = listener.map(Listener.init)
         state.withLock { $0.listener = opened }
         try Self.check(apus_loop_start(loop, "core"))
@@ -142,6 +145,7 @@ final class CoreServer: @unchecked Sendable {
     func waitForStop() -> apus_statistics {
         hasStopped.wait()
         apus_loop_free(loop)
+        defer { Unmanaged.passUnretained(self).release() }
         return state.withLock { $0.statistics }
     }
 

@@ -76,6 +76,17 @@ struct SlowFixture: Sendable {
     /// Lets the loop flush, and poll.
     func turn() { for _ in 0..<3 { server.run {} } }
 
+    /// Lets the socket take all it has room for: how much that is depends on the machine.
+    func settle(_ connection: Connection) {
+        var (last, rounds) = (charge(connection), 0)
+        while rounds < 10 {
+            turn()
+            let now = charge(connection)
+            rounds = now == last ? rounds + 1 : 0
+            last = now
+        }
+    }
+
     func queued(_ connection: Connection) -> Int {
         let sizes = Box<Int>()
         server.run { sizes.put(apus_connection_outbound(connection.pointer)) }
