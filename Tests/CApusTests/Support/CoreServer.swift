@@ -122,7 +122,7 @@ final class CoreServer: @unchecked Sendable {
         if result != 0 { throw Failure(number: result) }
     }
 
-    /// Stops the listener and the loop; returns the last counts. To be called once.
+    /// Stops the listener, if that has not been done, and the loop; returns the last counts. To be called once.
     @discardableResult
     func stop(deadline: UInt32 = 10_000) -> apus_statistics {
         run { self.stopListener(deadline: deadline) }
@@ -136,7 +136,10 @@ final class CoreServer: @unchecked Sendable {
             guard let context else { return }
             let server = Unmanaged<CoreServer>.fromOpaque(context).takeUnretainedValue()
             let last = statistics.pointee
-            server.state.withLock { $0.statistics = last }
+            server.state.withLock { state in
+                state.statistics = last
+                state.listener = nil
+            }
             server.hasStopped.release()
         }
     }
@@ -156,6 +159,8 @@ final class CoreServer: @unchecked Sendable {
             var sum = apus_statistics()
             if let listener = self.state.withLock({ $0.listener }) {
                 apus_listener_add_statistics(listener.pointer, &sum)
+            } else {
+                sum = self.state.withLock { $0.statistics }
             }
             sums.put(sum)
         }
