@@ -110,9 +110,12 @@ class Readers:
         return count
 
     def turn(self, allowance):
-        """Reads what there is, at most `allowance` bytes; returns how many."""
+        """Reads what there is, at most `allowance` bytes, first for those that have had least; returns how many."""
         total = 0
-        for number, _ in self.poll.poll(0.01):
+        ready = [number for number, _ in self.poll.poll(0.01)]
+        if allowance < len(ready) * SLICE:
+            ready.sort(key=self.bytes.__getitem__)
+        for number in ready:
             if total >= allowance:
                 break
             total += self.read(number, allowance - total)

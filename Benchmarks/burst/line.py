@@ -13,7 +13,7 @@ def main(name, policy, limit, command, text):
     print(f"{name:<10}{policy:<8}limit {int(limit) >> 10:>4} KiB, {command:<18} "
           f"{result['published']} published in {result['seconds']:.2f} s ({result['delayed']} waits), "
           f"{result['arrived']} of {result['due']} arrived by {result['until']:.2f} s, "
-          f"{result['evicted']} evicted, {result['dropped']} dropped, "
+          f"{result['closed']} closed, {result['dropped']} dropped, "
           f"longest turn {result['longestTurn'] * 1000:.1f} ms, "
           f"resident {result['before']} KiB before, {result['peak']} KiB at most")
 

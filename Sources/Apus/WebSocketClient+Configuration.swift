@@ -63,7 +63,8 @@ extension WebSocketClient {
         public var maxBurstBytes = 16 << 20
         /// How long the server may stay above ``maxOutboundBytes`` without catching up, under
         /// ``WebSocketServer/Configuration/SlowConsumerPolicy/close``. It catches up while what waits for it becomes
-        /// less, or while it takes at least that limit in this time. Default: 2 seconds.
+        /// less, or while it acknowledges at least that limit, or 64 KiB if that is less, in this time. Default:
+        /// 2 seconds.
         public var slowConsumerLag = Duration.seconds(2)
         /// The minimum rate at which the server has to acknowledge what it is sent, in bytes per second, measured over
         /// ``outboundTimeout``. A slower server is dropped, whatever its connection is used for. 0 turns this off.

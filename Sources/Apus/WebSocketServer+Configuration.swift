@@ -111,7 +111,8 @@ extension WebSocketServer {
         /// below ``maxOutboundBytes`` mean that limit. Default: 16 MiB.
         public var maxBurstBytes = 16 << 20
         /// How long a peer may stay above ``maxOutboundBytes`` without catching up. A peer catches up while what waits
-        /// for it becomes less, or while it takes at least that limit in this time. Default: 2 seconds.
+        /// for it becomes less, or while it acknowledges at least that limit, or 64 KiB if that is less, in this time.
+        /// Default: 2 seconds.
         public var slowConsumerLag = Duration.seconds(2)
         /// The minimum rate at which a peer has to acknowledge what it is sent, in bytes per second, measured over
         /// ``outboundTimeout``. A slower peer is dropped, whatever its connection is used for. 0 turns this off.

@@ -98,6 +98,26 @@ struct SlowTests {
         }
     }
 
+    @Test func `a peer that reads less than our socket needs to have room again is not slow`() async throws {
+        try await onThread {
+            let fixture = try SlowFixture(limit: 1 << 20) { $0.burst_limit = 1 << 30 }
+            let (client, connection) = try fixture.open(receiveBuffer: 128 << 10)
+            fixture.publish(8, of: Self.mebibyte)
+            fixture.settle(connection)
+            let charge = fixture.charge(connection)
+            for _ in 0..<3 {
+                let before = fixture.acknowledged(connection)
+                try fixture.read(client) { fixture.acknowledged(connection) >= before + 64 << 10 }
+                fixture.publish(1, of: [1])
+                fixture.server.skip(UInt64(Self.lag) + 1000)
+            }
+            #expect(fixture.charge(connection) >= charge)
+            #expect(fixture.server.counted().slow_consumers_closed == 0)
+            client.close()
+            fixture.end()
+        }
+    }
+
     @Test func `a peer that takes as much as the limit in the lag is not slow, though ever more waits`() async throws {
         try await onThread {
             let fixture = try SlowFixture(limit: 1 << 20) { $0.burst_limit = 1 << 30 }

@@ -3,16 +3,20 @@
 
 #include "apus/alloc.h"
 #include "net/stream.h"
+#include "server/charge.h"
+
+/* A peer that acknowledges so many bytes in the lag catches up, whatever its limit. */
+#define ENOUGH_TAKEN ((size_t)64 * 1024)
 
 typedef struct apus_watch {
     apus_timer timer;
     apus_connection *connection;
-    uint64_t taken;       /* acknowledged when the present span began */
-    uint64_t span_end;    /* in the wheel's ticks */
-    uint64_t lag_end;     /* in the wheel's ticks; 0: no message came on top of the soft limit */
-    uint64_t lag_drained; /* the stream's, when the lag began */
-    size_t lag_charge;    /* the outbox's then */
-    bool is_condemned;    /* it passed the hard limit, and is to be closed */
+    uint64_t taken;     /* acknowledged when the present span began */
+    uint64_t span_end;  /* in the wheel's ticks */
+    uint64_t lag_end;   /* in the wheel's ticks; 0: no message came on top of the soft limit */
+    uint64_t lag_taken; /* acknowledged when the lag began */
+    size_t lag_charge;  /* of the outbox then */
+    bool is_condemned;  /* it passed the hard limit, and is to be closed */
 } apus_watch;
 
 static const apus_endpoint_config *config_of(const apus_connection *connection)
@@ -50,7 +54,7 @@ static void begin_lag(apus_watch *watch)
 {
     apus_connection *connection = watch->connection;
     watch->lag_end = ticks_from_now(connection, config_of(connection)->slow_consumer_lag);
-    watch->lag_drained = connection->stream.drained;
+    watch->lag_taken = apus__stream_taken(&connection->stream);
     watch->lag_charge = connection->stream.outbox.charge;
 }
 
@@ -86,14 +90,17 @@ static void close_slow(apus_connection *connection)
     wake_senders(connection);
 }
 
-/* The peer is slow if it has been over its limit all the time, and neither is what waits for it less than it was, nor
- * has it taken as much as the limit. So one burst may take as long as it takes, and a peer that keeps up with a
- * constant stream may stay behind by the same amount. */
+/* The peer is slow if it has been over its limit all the time, and neither does less wait for it than then, nor has it
+ * acknowledged much. So one burst may take as long as it takes, and a peer that keeps up with a constant stream may
+ * stay behind by the same amount. What our socket accepts says less: it has room again only once a good part of what
+ * may be megabytes was acknowledged. */
 static bool is_slow(const apus_watch *watch)
 {
     const apus_stream *stream = &watch->connection->stream;
-    return stream->is_full && stream->outbox.charge >= watch->lag_charge &&
-           stream->drained - watch->lag_drained < config_of(watch->connection)->outbound_limit;
+    if (!stream->is_full || stream->outbox.charge < watch->lag_charge)
+        return false;
+    size_t limit = config_of(watch->connection)->outbound_limit;
+    return apus__stream_taken(stream) - watch->lag_taken < (limit < ENOUGH_TAKEN ? limit : ENOUGH_TAKEN);
 }
 
 /* Whether the peer has acknowledged as much as it should in a span; what it is not sent it cannot acknowledge. */
@@ -173,6 +180,11 @@ void apus__slow_note_sent(apus_connection *connection)
         apus__slow_forget(connection);
     else if (connection->stream.outbox.charge <= config_of(connection)->outbound_limit)
         watch->lag_end = 0;
+}
+
+uint64_t apus__connection_acknowledged(const apus_connection *connection)
+{
+    return apus__stream_taken(&connection->stream);
 }
 
 bool apus__slow_is_taking(apus_connection *connection)

@@ -99,6 +99,13 @@ struct SlowFixture: Sendable {
         return sizes.take() ?? 0
     }
 
+    /// What the client's system has acknowledged so far.
+    func acknowledged(_ connection: Connection) -> UInt64 {
+        let counts = Box<UInt64>()
+        server.run { counts.put(apus__connection_acknowledged(connection.pointer)) }
+        return counts.take() ?? 0
+    }
+
     /// Whether the client's system has not yet acknowledged all it was sent.
     func isOutstanding(_ connection: Connection) -> Bool {
         let answers = Box<Bool>()
