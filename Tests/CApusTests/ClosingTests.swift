@@ -111,6 +111,38 @@ struct ClosingTests {
         #expect(statistics.close_timeouts == 1)
     }
 
+    @Test(arguments: [false, true])
+    func `a peer that ends its sending direction behind its Close gets all that was queued`(
+        waits: Bool
+    ) async throws {
+        let message = [UInt8](repeating: 7, count: 1 << 20)
+        let (_, statistics) = try await Self.onServer {
+            $0.endpoint.outbound_limit = 64 << 20
+        } script: { server, client, connection in
+            if waits { try Self.ask(server, client) }
+            server.run {
+                if waits { connection.demand(APUS_DEMAND_ONE) }
+                for _ in 0..<16 { connection.send(APUS_OPCODE_BINARY, message) }
+            }
+            if !waits { try client.send(.close(1000)) }
+            client.finish()
+            if waits { server.run { connection.demand(APUS_DEMAND_ONE) } }
+            while !server.events.contains(where: { if case .end = $0 { true } else { false } }) {}
+            server.run {}
+            var bytes = 0
+            var frame = try client.readFrame()
+            while frame.opcode != Frame.Opcode.close {
+                bytes += frame.payload.count
+                frame = try client.readFrame()
+            }
+            #expect(bytes == 16 << 20)
+            try client.expectEnd()
+            // It has an hour for that, and has gone at once.
+            while server.counted().connections_now != 0 {}
+        }
+        #expect(statistics.connections_lost == 0)
+    }
+
     /// Of 16 MiB that are queued the socket takes a part; the Close comes behind all of it, or in its place.
     @Test(arguments: [true, false]) func `what is queued goes before the answer, if answers come first`(
         answersFirst: Bool

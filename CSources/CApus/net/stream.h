@@ -175,6 +175,9 @@ static inline size_t apus__stream_charge(const apus_stream *stream)
 /* How many bytes the peer has acknowledged, or, where the system does not say, how many that were queued have left. */
 uint64_t apus__stream_taken(const apus_stream *stream);
 
+/* Whether something waits for the transport, the cork aside. */
+bool apus__stream_has_unsent(const apus_stream *stream);
+
 /* Whether the peer still has to acknowledge something, queued or sent. */
 bool apus__stream_is_outstanding(const apus_stream *stream);
 

@@ -120,9 +120,14 @@ uint64_t apus__stream_taken(const apus_stream *stream)
     return stream->fd >= 0 && apus__tcp_acknowledged(stream->fd, &acknowledged) ? acknowledged : stream->drained;
 }
 
+bool apus__stream_has_unsent(const apus_stream *stream)
+{
+    return stream->outbox.bytes != 0 || (stream->secure != NULL && apus__secure_has_pending(stream->secure));
+}
+
 bool apus__stream_is_outstanding(const apus_stream *stream)
 {
-    if (stream->outbox.bytes != 0 || (stream->secure != NULL && apus__secure_has_pending(stream->secure)))
+    if (apus__stream_has_unsent(stream))
         return true;
     if (stream->pipe != NULL)
         return apus__pipe_unread(stream->pipe) != 0;

@@ -110,7 +110,7 @@ static bool is_answering(const apus_connection *connection)
 {
     return connection->phase == PHASE_REQUEST ||
            (connection->phase == PHASE_ENDING && connection->request != NULL &&
-            (connection->stream.outbox.bytes != 0 || connection->stream.error != 0));
+            (apus__stream_has_unsent(&connection->stream) || connection->stream.error != 0));
 }
 
 void apus__connection_drop(apus_connection *connection, int error)
@@ -264,13 +264,14 @@ static void on_end(apus_stream *stream, int error)
         return;
     }
     if (error == 0 && apus__exchange_may_still_read(connection)) {
-        connection->request->has_ended = true;
+        connection->peer_has_ended = true;
         apus__connection_finish(connection);
         apus__stream_set_reading(stream, false);
         return;
     }
     /* The same holds for one that has sent its Close, while the answer to that waits for other answers. */
     if (error == 0 && connection->peer_close != NULL) {
+        connection->peer_has_ended = true;
         apus__stream_set_reading(stream, false);
         return;
     }

@@ -75,8 +75,9 @@ struct apus_connection {
     uint8_t demand;
     bool has_given; /* a message since the last demand */
     uint8_t pings_missed;
-    bool is_active; /* something came since the timer was armed */
-    bool has_ended; /* on_end was called */
+    bool is_active;      /* something came since the timer was armed */
+    bool has_ended;      /* on_end was called */
+    bool peer_has_ended; /* it has sent its last byte, and may still read */
     bool wants_drain;
     bool is_delivering;
     bool is_sending_parts;

@@ -132,7 +132,7 @@ int apus_connection_demand_body(apus_connection *connection)
     if (error != APUS_OK)
         return error;
     request->content.is_demanded = true;
-    if (request->bytes.len == 0 && request->has_ended && !is_over(&request->content))
+    if (request->bytes.len == 0 && connection->peer_has_ended && !is_over(&request->content))
         apus__content_fail(connection, APUS_ELOST);
     if (is_over(&request->content)) {
         apus__content_tell_end(connection);
@@ -140,7 +140,7 @@ int apus_connection_demand_body(apus_connection *connection)
     }
     if (!apus__exchange_begin_wait(connection))
         return APUS_OK;
-    apus__stream_set_reading(&connection->stream, !request->has_ended);
+    apus__stream_set_reading(&connection->stream, !connection->peer_has_ended);
     if (!request->is_processing && request->bytes.len != 0)
         apus__request_process_kept(connection);
     return APUS_OK;
@@ -149,7 +149,7 @@ int apus_connection_demand_body(apus_connection *connection)
 void apus__content_lose(apus_connection *connection)
 {
     apus_request *request = connection->request;
-    request->has_ended = true;
+    connection->peer_has_ended = true;
     if (request->content.is_demanded && !is_over(&request->content)) {
         apus__content_fail(connection, APUS_ELOST);
         apus__content_tell_end(connection);

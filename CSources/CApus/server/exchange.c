@@ -158,18 +158,16 @@ void apus__exchange_time_out(apus_connection *connection)
 
 bool apus__exchange_may_still_read(const apus_connection *connection)
 {
-    return (connection->phase == PHASE_HEAD || connection->phase == PHASE_ENDING) && connection->request != NULL &&
-           connection->stream.outbox.bytes != 0;
+    bool is_finishing = connection->phase == PHASE_ENDING && connection->stream.is_finishing;
+    return (connection->phase == PHASE_HEAD || is_finishing) && apus__stream_has_unsent(&connection->stream);
 }
 
 bool apus__exchange_sent(apus_connection *connection)
 {
-    const apus_request *request = connection->request;
     if (connection->phase <= PHASE_REQUEST)
         apus__request_sent(connection);
-    /* The end of a client that had sent its last byte was waited with. */
-    else if (connection->phase == PHASE_ENDING && request != NULL && request->has_ended &&
-             connection->stream.is_finished)
+    /* The end of a peer that had sent its last byte was waited with. */
+    else if (connection->phase == PHASE_ENDING && connection->peer_has_ended && connection->stream.is_finished)
         apus__connection_drop(connection, APUS_ELOST);
     return connection->phase != PHASE_GONE;
 }

@@ -203,7 +203,7 @@ void apus__request_process_kept(apus_connection *connection)
         bytes->len -= used;
         memmove(bytes->data, bytes->data + used, bytes->len);
     }
-    if (connection->phase == PHASE_REQUEST && connection->request->has_ended && bytes->len == 0)
+    if (connection->phase == PHASE_REQUEST && connection->peer_has_ended && bytes->len == 0)
         apus__content_lose(connection);
 }
 

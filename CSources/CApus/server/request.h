@@ -56,7 +56,6 @@ typedef struct apus_request {
     bool is_head; /* the method is HEAD */
     bool keep_alive;
     bool is_placed;     /* `peer` was looked for */
-    bool has_ended;     /* the peer has sent its last byte */
     bool is_idle;       /* an answer is given, and no byte of another request has come */
     bool has_skipped;   /* an empty line before the request line */
     bool has_probed;    /* an interim response was sent to see whether the client is still there */
@@ -122,7 +121,7 @@ void apus__exchange_await_request(apus_connection *connection);
 /* The first byte of a request after an answer has come (exchange.c). */
 void apus__exchange_begin_head(apus_connection *connection);
 
-/* Whether a client that has sent its last byte may be reading the end of an answer (exchange.c). */
+/* Whether a peer that has sent its last byte may be reading the end of an answer (exchange.c). */
 bool apus__exchange_may_still_read(const apus_connection *connection);
 
 /* Goes on with requests and answers once something has been sent. Returns whether the connection is there still
