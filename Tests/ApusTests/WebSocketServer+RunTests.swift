@@ -175,6 +175,50 @@ struct WebSocketServerRunTests {
         #expect(statistics.connectionsAccepted == 1)
     }
 
+    @Test func `a graceful stop cancels handlers that run on when their connections are gone`() async throws {
+        let server = try makeServer(.with { $0.stopDeadline = .milliseconds(100) })
+        let (addresses, cancelled) = (Box<SocketAddress>(), Box<Bool>())
+        let running = Task {
+            try await server.run(onListening: { addresses.put($0) }) { _ in
+                await errorOfSleep()
+                cancelled.put(Task.isCancelled)
+            }
+        }
+        let port = try #require(await addresses.take()).port
+        let client = try await onThread { try Client.webSocket(port: port) }
+        try await until { server.statistics.handshakesAccepted == 1 }
+        server.shutDown()
+        #expect(await cancelled.take() == true)
+        try await running.value
+        client.close()
+    }
+
+    /// All of them come while the loop does something else, and so at once.
+    @Test func `requests on new connections are served in the order in which they came`() async throws {
+        let paths = Log<String>()
+        let server = try makeServer(.with { $0.threads = 1 })
+        try await withServer(
+            server,
+            http: { request in
+                paths.append(request.head.path ?? "")
+                return .text("")
+            }
+        ) { server, port in
+            let blocker = Blocker()
+            server.loops[0].post { blocker.wait() }
+            try await onThread {
+                let clients = try (0..<6).map { number in
+                    let client = try Client(port: port)
+                    try client.sendRequest("GET", "/\(number)")
+                    return client
+                }
+                blocker.release()
+                for client in clients { _ = try client.readAnswer() }
+            }
+        }
+        #expect(paths.all == (0..<6).map { "/\($0)" })
+    }
+
     @Test func `a server runs once`() async throws {
         let server = try makeServer()
         try await withServer(server) { _, port in try await expectEcho(port: port) }

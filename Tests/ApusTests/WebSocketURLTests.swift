@@ -120,4 +120,20 @@ struct WebSocketURLTests {
         let url = try WebSocketURL("ws://host/")
         #expect(throws: WebSocketError.self) { try url.following(location) }
     }
+
+    @Test(arguments: [
+        ("ws://host/a", "ws://host:80/b?c", true), ("wss://host", "wss://user@host:443/", true),
+        ("ws+unix:///a:/b", "ws+unix:///a:/c", true),
+        // The scheme counts though host and port are the same (RFC 6454 §5).
+        ("wss://host:8080/", "ws://host:8080/", false), ("ws://host:443/", "wss://host/", false),
+        ("ws://host/", "ws://other/", false), ("ws://host:1/", "ws://host:2/", false),
+        ("ws+unix:///a", "ws+unix:///b", false), ("ws+unix:///localhost", "ws://localhost/", false),
+    ])
+    func `two URLs are of one origin where scheme, host and port are the same`(
+        one: String, other: String, isSame: Bool
+    ) throws {
+        let (first, second) = (try WebSocketURL(one), try WebSocketURL(other))
+        #expect(first.isSameOrigin(as: second) == isSame)
+        #expect(second.isSameOrigin(as: first) == isSame)
+    }
 }
