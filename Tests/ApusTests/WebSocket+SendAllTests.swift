@@ -66,6 +66,19 @@ struct WebSocketSendAllTests {
         }
     }
 
+    @Test func `a publication for a connection that is closing is refused, though nothing is queued`() async throws {
+        let errors = Box<Bool>()
+        try await withServer(.with { $0.threads = 1 }) { socket in
+            socket.beginClosing(.goingAway)
+            let code = await errorCode { try await socket.send(Publication([.text("late")]), atMost: 1_000_000) }
+            errors.put(code == .connectionClosed)
+        } body: { _, port in
+            let code = try await onThread { try Client.webSocket(port: port).readClose() }
+            #expect(code == 1001)
+            #expect(await errors.take() == true)
+        }
+    }
+
     @Test func `a publication for a connection that has ended is an error`() async throws {
         let errors = Box<Bool>()
         try await withServer(.with { $0.threads = 1 }) { socket in

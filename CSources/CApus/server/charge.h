@@ -1,4 +1,4 @@
-/* What a connection costs, for whoever watches over the memory of the whole server. */
+/* What a connection costs, for the code that watches over the memory of the whole server. */
 #ifndef APUS_SERVER_CHARGE_H
 #define APUS_SERVER_CHARGE_H
 

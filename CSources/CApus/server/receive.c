@@ -286,7 +286,7 @@ void apus_connection_demand(apus_connection *connection, apus_demand demand)
     connection->has_given = false;
     if (connection->first_waiting != NULL)
         deliver(connection, false);
-    /* Whoever asks for another message, and there is none, has answered all of them. */
+    /* An application that asks for another message, where there is none, has answered all of them. */
     if (APUS_UNLIKELY(connection->peer_close != NULL) && connection->demand != APUS_DEMAND_NONE)
         apus__closing_answer(connection);
 }

@@ -10,11 +10,11 @@ final class Timers: Sendable {
         let owner: Owner?
         let body: @Sendable () -> Void
 
-        /// Whether nobody is left for whom the call would be.
+        /// Whether the owner of the call is gone.
         var isAbandoned: Bool { owner.map { $0.object == nil } ?? false }
     }
 
-    /// For whom a call is.
+    /// The owner of a call.
     fileprivate struct Owner: Sendable { weak var object: (any AnyObject & Sendable)? }
 
     private struct State {
@@ -40,7 +40,7 @@ final class Timers: Sendable {
 
     /// Calls `body`, on the loop, once it is due; never before.
     ///
-    /// - Parameter owner: for whom the call is. When it is gone, so is the call, sooner or later: there are never more
+    /// - Parameter owner: what the call is for. When it is gone, so is the call, sooner or later: there are never more
     ///   than twice as many as those with owners, or 1024. So clients that come and go leave nothing behind.
     func schedule(
         at due: Instant, for owner: (any AnyObject & Sendable)? = nil, _ body: @escaping @Sendable () -> Void

@@ -1,7 +1,7 @@
 /// What somebody typed into the search field: words that must all occur, in any order, anywhere in a text.
 ///
 /// Nothing in it has a meaning of its own. It works on Unicode scalars throughout: in a `Character`, a combining mark
-/// would hide the quotation mark before it from whoever escapes quotation marks.
+/// would hide the quotation mark before it from code that escapes quotation marks.
 struct SearchQuery: Hashable, Sendable {
     /// The most trigrams of a query that are looked up in the index; the words themselves decide what is found.
     static let mostTrigrams = 8

@@ -6,7 +6,7 @@ import Apus
 /// `b`.
 ///
 /// - what is read can be written, unless it has too many attachments by then, and is read again as the same;
-/// - a decoder that has refused a message is never asked again, so whatever is next begins anew;
+/// - a decoder that has refused a message is never asked again, so what comes next begins a new packet;
 /// - a decoder with small limits gives out what keeps to them, and counts at least the bytes of attachments.
 @_cdecl("fuzz_socketio_packet")
 public func fuzzSocketIOPacket(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {

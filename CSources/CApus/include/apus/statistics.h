@@ -21,7 +21,7 @@ APUS_ASSUME_NONNULL_BEGIN
     X(content_timeouts, "requests whose content took too long, or that of their answers")             \
     X(content_rate_errors, "requests whose content came slower than the minimum rate")                \
     X(requests_abandoned, "requests whose client left before they were answered")                     \
-    X(proxy_errors, "connections dropped for want of a PROXY header from a trusted address")          \
+    X(proxy_errors, "connections dropped because a trusted address sent no valid PROXY header")       \
     X(handshakes_accepted, "opening handshakes completed")                                            \
     X(handshakes_refused, "opening handshakes that broke RFC 6455, or came from another origin")      \
     X(handshake_timeouts, "connections whose request head took too long")                             \
