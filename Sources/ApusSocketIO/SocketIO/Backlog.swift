@@ -19,7 +19,8 @@ struct Backlog: Sendable {
     /// Whether nothing more is to be read at present.
     var mustWait: Bool { bytes > softLimit && acknowledgementsDue <= 0 && !isPongDue }
 
-    /// Whether a reader that has waited may go on: later than one has to begin, so that reading does not stop at every event.
+    /// Whether a reader that has waited may go on: later than one has to begin, so that reading does not stop at every
+    /// event.
     var mayGoOn: Bool { !mustWait && (bytes <= softLimit / 2 || acknowledgementsDue > 0 || isPongDue) }
 
     /// Whether something of this size may be kept as well. What comes below the soft limit always may, since a single
