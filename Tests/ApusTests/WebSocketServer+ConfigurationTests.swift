@@ -9,6 +9,7 @@ struct WebSocketServerConfigurationTests {
         #expect(configuration.address == .tcp(host: "127.0.0.1", port: 8080))
         #expect(configuration.threads >= 1)
         #expect(configuration.maxConnections == 100_000)
+        #expect(configuration.memoryBudget == nil)
         #expect(configuration.maxHeadBytes == 16 << 10)
         #expect(configuration.maxHeadFields == 100)
         #expect(configuration.maxMessageBytes == 1 << 20)
@@ -50,6 +51,9 @@ struct WebSocketServerConfigurationTests {
         Mistake("threads must be from 1 to 1024, not 0") { $0.threads = 0 },
         Mistake("threads must be from 1 to 1024, not 1025") { $0.threads = 1025 },
         Mistake("backlog must be from 1 to 65535, not 0") { $0.backlog = 0 },
+        Mistake("memoryBudget must be from 16777216 to 9223372036854775807, not 16777215") {
+            $0.memoryBudget = (16 << 20) - 1
+        },
         Mistake("maxConnections must be from 1 to 4294967295, not 0") { $0.maxConnections = 0 },
         Mistake("maxConnections must be from 1 to 4294967295, not 4294967296") { $0.maxConnections = 1 << 32 },
         Mistake("maxHeadBytes must be from 64 to 16777216, not 63") { $0.maxHeadBytes = 63 },
