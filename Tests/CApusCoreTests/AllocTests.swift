@@ -59,9 +59,11 @@ struct AllocTests {
 
     /// Runs `body` in a thread that keeps up to `most` bytes, which is this one: nothing here suspends.
     private func keeping(_ most: Int, _ body: () throws -> Void) rethrows {
-        apus_alloc_keep(most)
-        defer { apus_alloc_keep(0) }
-        try body()
+        try withoutLeaks {
+            apus_alloc_keep(most)
+            defer { apus_alloc_keep(0) }
+            try body()
+        }
     }
 
     @Test func `a thread keeps no block unless it was told to`() {
@@ -110,6 +112,21 @@ struct AllocTests {
             let zeroed = apus_calloc(1, 4 * Self.large)
             #expect(apus_alloc_kept() >= 5 * Self.large)
             apus_free(zeroed)
+        }
+    }
+
+    @Test(.enabled(if: keepsBlocks)) func `while blocks are handed out, none is given back`() throws {
+        try keeping(1 << 20) {
+            let idle = try #require(apus_malloc(Self.large))
+            let busy = try #require(apus_malloc(4 * Self.large))
+            apus_free(idle)
+            apus_free(busy)
+            for _ in 0..<10 {
+                apus_alloc_age(3)
+                apus_free(apus_malloc(4 * Self.large))
+            }
+            #expect(apus_alloc_spare(Self.large) == idle)
+            apus_free(idle)
         }
     }
 

@@ -129,6 +129,17 @@ struct CompressionTests {
     }
 
     @Test(arguments: bothCompressors)
+    func `behind a message compressed elsewhere the own context begins again, once`(level: CInt) throws {
+        let sender = Sender(APUS_ROLE_SERVER, Agreement(level: level))
+        let message = noise(500)
+        let first = try #require(sender.compress(message))
+        #expect(try #require(sender.compress(message)).count < 50)
+        sender.restart()
+        #expect(sender.compress(message) == first)
+        #expect(try #require(sender.compress(message)).count < 50)
+    }
+
+    @Test(arguments: bothCompressors)
     func `where memory is out a message goes as it is, and the next one can be inflated`(level: CInt) {
         let agreement = Agreement(level: level)
         let (sender, inflater) = (Sender(APUS_ROLE_SERVER, agreement), Inflater())

@@ -212,6 +212,17 @@ private func repetitions(_ count: Int, distance: Int, seed: UInt64) -> [UInt8] {
         #expect(pool.inflater == nil)
     }
 
+    @Test func `a pool frees the inflaters that it has no place for, and all when it is cleared`() throws {
+        try withoutLeaks {
+            var pool = apus_deflate_pool()
+            let inflaters = try (0..<3).map { _ in try #require(apus_deflate_pool_take(&pool)) }
+            for inflater in inflaters { apus_deflate_pool_give(&pool, inflater) }
+            let data = [UInt8](repeating: 7, count: 1000)
+            #expect(apus_deflate_pool_compress(&pool, 6, 15, data, data.count) == APUS_OK.rawValue)
+            apus_deflate_pool_clear(&pool)
+        }
+    }
+
     @Test func `a pool gives up a large buffer, and counts what it does`() throws {
         var pool = apus_deflate_pool()
         let large = noise(1 << 20)

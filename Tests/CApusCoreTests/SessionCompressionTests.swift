@@ -47,6 +47,7 @@ private func compressed(_ frame: CApusCoreTests.Frame) -> CApusCoreTests.Frame {
             #expect(counts().messages_inflated == number)
             #expect(counts().bytes_before_inflating == number * UInt64(hello.count))
             #expect(counts().bytes_inflated == number * 5)
+            #expect(agreement.pool.pointee.inflater != nil, "it is lent again")
         }
     }
 
@@ -143,6 +144,20 @@ private func compressed(_ frame: CApusCoreTests.Frame) -> CApusCoreTests.Frame {
         let buffer = GuardedBuffer(minimumCapacity: 64 << 10)
         let outcome = SessionOutcome(of: wire(frames, to: role), to: role, compression: agreement, buffer: buffer)
         #expect(outcome.events == [.fail(APUS_ETOOBIG, reply: .close(1009))])
+    }
+
+    @Test(arguments: [true, false]) func `a session gives back all that it took, in the middle of a message, too`(
+        keepsContext: Bool
+    ) {
+        let agreement = Agreement(keepsContext: keepsContext)
+        let input = wire([compressed(.text(hello)), compressed(.binary(hello, fin: false))], to: APUS_ROLE_SERVER)
+        withoutLeaks {
+            let session = SessionUnderTest(APUS_ROLE_SERVER, compression: agreement)
+            session.receive(input)
+            #expect(session.events == [.text("Hello")])
+            apus_deflate_pool_clear(agreement.pool)
+            withExtendedLifetime(session) {}
+        }
     }
 
     @Test func `while closing, what comes compressed is inflated and dropped`() {
