@@ -154,6 +154,7 @@ let package = Package(
             name: "MemoryTestServer",
             dependencies: [
                 "Apus",
+                "ApusSocketIO",
                 "CMalloc",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),

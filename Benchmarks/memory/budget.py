@@ -2,16 +2,16 @@
 """Lets many peers each send a message of 1 MiB but for its last byte, beside some that only echo, and says what memory
 the server has taken at most.
 
-  budget.py PORT PID PEERS
+  budget.py PORT PID PEERS BUDGET_IN_MIB
 
-Exits 1 where a healthy peer was ended.
+Exits 1 if a healthy peer was ended, if the budget ended nobody, or if the server took more than twice its budget.
 """
 
 import socket
 import sys
 import time
 
-from memory import OPCODE_BINARY, Server, frame, open_websocket, push, wait_for
+from peers import OPCODE_BINARY, Server, frame, open_websocket, push, wait_for
 
 HEALTHY = 20
 
@@ -43,14 +43,15 @@ def is_alive(connection):
 
 def main(arguments):
     """Fills the server, and says what came of it."""
-    port, pid, count = map(int, arguments)
+    port, pid, count, budget = map(int, arguments)
     server = Server(port, False)
     healthy = [open_websocket(server, "/") for _ in range(HEALTHY)]
     greedy = [greed(server) for _ in range(count)]
     alive = sum(map(is_alive, healthy))
     fields = server.ask().split()
-    print(f"{count} peers of 1 MiB ({sum(peer is None for peer in greedy)} refused): at most {peak(pid) / 1e6:.0f} MB "
-          f"resident, gauge {int(fields[0]) / 1e6:.0f} MB; {fields[5]} ended for the budget, {fields[6]} refused; "
+    most, ended = peak(pid), int(fields[5])
+    print(f"{count} peers of 1 MiB ({sum(peer is None for peer in greedy)} refused): at most {most / 1e6:.0f} MB "
+          f"resident, gauge {int(fields[0]) / 1e6:.0f} MB; {ended} ended for the budget, {fields[6]} refused; "
           f"{alive} of {HEALTHY} healthy peers served")
     for peer in filter(None, greedy):
         peer.close()
@@ -60,7 +61,7 @@ def main(arguments):
     gauge, used, taken, resident = (int(field) / 1e6 for field in fields[:4])
     print(f"a second after they have left: {resident:.0f} MB resident, gauge {gauge:.0f} MB; "
           f"malloc has {used:.0f} MB of {taken:.0f} MB in use")
-    return 0 if alive == HEALTHY else 1
+    return 0 if alive == HEALTHY and ended > 0 and most <= 2 * (budget << 20) else 1
 
 
 if __name__ == "__main__":

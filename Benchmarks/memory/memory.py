@@ -2,7 +2,7 @@
 """Fills everything a peer can fill of memory-test-server, one thing after the other, and compares the growth of the
 server's memory gauge with that of what malloc has handed out.
 
-  memory.py PORT TLS_PORT COMPRESSING_PORT [NAME...]
+  memory.py PORT TLS_PORT COMPRESSING_PORT SOCKETIO_PORT RECOVERY_PORT [NAME...]
 
 Prints a line for each thing; exits 1 where the two differ by more than twice, or the gauge does not fall again once all
 connections have gone. Growth of less than 1 MiB by both is too little to tell.
@@ -10,119 +10,14 @@ connections have gone. Growth of less than 1 MiB by both is too little to tell.
 
 import socket
 import ssl
-import struct
 import sys
-import time
 import zlib
 
-HOST = "127.0.0.1"
+from clients import RECOVERING, SOCKETIO
+from peers import (HOST, OPCODE_BINARY, OPCODE_CONTINUATION, OPCODE_PING, OPCODE_TEXT, Server, each, frame,
+                   open_websocket, push, wait_for)
+
 LEAST_GROWTH = 1 << 20
-PATIENCE = 30  # seconds until the server has settled
-OPCODE_CONTINUATION, OPCODE_TEXT, OPCODE_BINARY, OPCODE_PING = 0, 1, 2, 9
-
-
-class Server:
-    """One server, asked over a connection of its own for what it holds."""
-
-    def __init__(self, port, is_secure):
-        self.port = port
-        self.is_secure = is_secure
-        self.control = self.connect()
-
-    def connect(self, receive_buffer=None):
-        """Opens a connection; a small receive buffer is one that the server soon fills."""
-        connection = socket.socket()
-        connection.settimeout(PATIENCE)
-        if receive_buffer:
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        connection.connect((HOST, self.port))
-        if self.is_secure:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            connection = context.wrap_socket(connection)
-        return connection
-
-    def ask(self, path="/memory"):
-        """Asks for `path`, and gives the text of the response."""
-        self.control.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            answer += self.receive()
-        head, _, content = answer.partition(b"\r\n\r\n")
-        length = int(next(line for line in head.lower().split(b"\r\n") if b"content-length" in line).split(b":")[1])
-        while len(content) < length:
-            content += self.receive()
-        return content.decode()
-
-    def receive(self):
-        """The next bytes of a response."""
-        piece = self.control.recv(65536)
-        if not piece:
-            sys.exit("memory: the server hung up")
-        return piece
-
-    def memory(self):
-        """The gauge and malloc's count, once neither has changed for longer than a loop keeps blocks for reuse."""
-        last, same = None, 0
-        end = time.monotonic() + PATIENCE
-        while same < 12 and time.monotonic() < end:
-            now = tuple(map(int, self.ask().split()[:2]))
-            same = same + 1 if now == last else 0
-            last = now
-            time.sleep(0.1)
-        return last
-
-    def connections(self):
-        """How many connections the server has."""
-        return int(self.ask().split()[4])
-
-
-def open_websocket(server, path, extensions="", receive_buffer=None):
-    """Opens a WebSocket, up to the end of its opening handshake."""
-    connection = server.connect(receive_buffer)
-    lines = [f"GET {path} HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade",
-             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13"]
-    if extensions:
-        lines.append("Sec-WebSocket-Extensions: " + extensions)
-    connection.sendall(("\r\n".join(lines) + "\r\n\r\n").encode())
-    head = b""
-    while not head.endswith(b"\r\n\r\n"):
-        piece = connection.recv(1)
-        if not piece:
-            break
-        head += piece
-    if not head.startswith(b"HTTP/1.1 101 "):
-        sys.exit(f"memory: refused: {head.decode('latin-1')}")
-    return connection
-
-
-def frame(opcode, payload, fin=True, size=None, rsv1=False):
-    """A frame with the masking key 0; its header may announce another size."""
-    size = len(payload) if size is None else size
-    first = opcode | (0x80 if fin else 0) | (0x40 if rsv1 else 0)
-    if size < 126:
-        header = struct.pack("!BB", first, 0x80 | size)
-    elif size < 65536:
-        header = struct.pack("!BBH", first, 0x80 | 126, size)
-    else:
-        header = struct.pack("!BBQ", first, 0x80 | 127, size)
-    return header + bytes(4) + payload
-
-
-def push(connection, data, patience=1.0):
-    """Sends as much as the server takes; it may stop to read."""
-    connection.settimeout(patience)
-    try:
-        connection.sendall(data)
-    except TimeoutError:
-        pass
-    return connection
-
-
-def each(count, make):
-    """So many connections."""
-    return [make() for _ in range(count)]
 
 
 # What a peer can fill: a function that gives the connections, of which the server must hold on to something.
@@ -310,13 +205,6 @@ def judge(gauge, malloc):
     return "the gauge counts too little" if malloc > 2 * gauge else ""
 
 
-def wait_for(condition):
-    """Waits until something is so, for a while."""
-    end = time.monotonic() + PATIENCE
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.05)
-
-
 def measure(server, name, fill):
     """Fills one thing; whether the gauge was right."""
     server.ask("/trim")
@@ -327,9 +215,12 @@ def measure(server, name, fill):
     complaint = judge(gauge, malloc)
     for connection in connections:
         connection.close()
+    server.ask("/release")
     wait_for(lambda: server.connections() <= 1)
+    allowed = LEAST_GROWTH + gauge // 20
+    wait_for(lambda: server.memory()[0] - before[0] <= allowed)
     left = server.memory()[0] - before[0]
-    if left > LEAST_GROWTH + gauge // 20:
+    if left > allowed:
         complaint += f"; the gauge keeps {left} bytes"
     print(f"{name:24} {len(connections):5} peers  gauge {gauge / 1e6:8.2f} MB  malloc {malloc / 1e6:8.2f} MB  "
           f"{complaint or 'ok'}", flush=True)
@@ -338,10 +229,11 @@ def measure(server, name, fill):
 
 def main(arguments):
     """Measures all things, or those named."""
-    ports, names = list(map(int, arguments[:3])), arguments[3:]
+    kinds = PLAIN, SECURE, COMPRESSING, SOCKETIO, RECOVERING
+    ports, names = list(map(int, arguments[:len(kinds)])), arguments[len(kinds):]
     fine = True
-    for port, is_secure, things in zip(ports, (False, True, False), (PLAIN, SECURE, COMPRESSING)):
-        server = Server(port, is_secure)
+    for port, things in zip(ports, kinds):
+        server = Server(port, things is SECURE)
         for name, fill in things.items():
             if not names or name in names:
                 fine = measure(server, name, fill) and fine

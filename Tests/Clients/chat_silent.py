@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
 """Measures what members of a chat room who never read cost: its memory before, with them, and after they have left.
 
-    chat_silent.py PATH-TO-CHAT [--members 300] [--messages 300] [--characters 4000]
+    chat_silent.py PATH-TO-CHAT [--members 300] [--messages 300] [--characters 4000] [--most MB]
 
+With --most it exits 1 if the memory has grown by more than so many megabytes, with the members or after they have left.
 Linux only: reads /proc.
 """
 
 import argparse
 import asyncio
 import json
+import math
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 import uuid
 
@@ -62,6 +65,7 @@ async def measure(process, port, options):
         after = resident(process)
     print(f"{options.members} silent members, {options.messages} messages of {options.characters} characters: "
           f"{before:.0f} MB before, {during:.0f} MB with all unread, {after:.0f} MB after all have left")
+    return max(during, after) - before
 
 
 def main():
@@ -70,17 +74,19 @@ def main():
     parser.add_argument("--members", type=int, default=300)
     parser.add_argument("--messages", type=int, default=300)
     parser.add_argument("--characters", type=int, default=4_000)
+    parser.add_argument("--most", type=float, default=math.inf)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         command = [options.chat, "--port", "0", "--database", f"{folder}/chat.sqlite"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         try:
             port = int(re.search(r":(\d+)", process.stdout.readline().split("//")[1])[1])
-            asyncio.run(measure(process, port, options))
+            growth = asyncio.run(measure(process, port, options))
         finally:
             process.terminate()
             process.wait(30)
+    return 0 if growth <= options.most else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,6 +13,8 @@ struct MemoryTestServer: AsyncParsableCommand {
     @Option(help: "Event loops, each a thread.") var threads = 1
     @Option(help: "The memory budget, in MiB; by default there is none.") var budget: Int?
     @Flag(help: "Compress with one compressor for each connection.") var compresses = false
+    @Flag(help: "Speak Socket.IO at /socket.io/.") var socketIO = false
+    @Flag(help: "Remember what Socket.IO's clients may have missed, for 3 s.") var recovery = false
     @Option(help: "A certificate as PEM; the server then speaks TLS.") var tlsCertificate: String?
     @Option(help: "The certificate's private key, as PEM.") var tlsKey: String?
 
@@ -29,14 +31,20 @@ struct MemoryTestServer: AsyncParsableCommand {
         }
         let server = try WebSocketServer(configuration: configuration)
         let places = Places(server)
+        if socketIO {
+            let io = try SocketIOPlaces.make(on: server, recovers: recovery)
+            return try await io.run(onListening: announce, http: { try await places.answer($0) })
+        }
         try await server.run(
-            onListening: { address in
-                print("listening on \(address.port)")
-                fflush(nil)  // whoever waits for the line may read it from a pipe
-            },
+            onListening: announce,
             http: { try await places.answer($0) },
             handler: { try await places.handle($0) }
         )
+    }
+
+    private func announce(_ address: SocketAddress) {
+        print("listening on \(address.port)")
+        fflush(nil)  // The script reads the line from a pipe.
     }
 }
 
@@ -45,6 +53,7 @@ final class Places: Sendable {
     private let server: WebSocketServer
     private let topic: Topic
     private let topics: [Topic]
+    private let releases = Atomic(0)
 
     init(_ server: WebSocketServer) {
         self.server = server
@@ -67,8 +76,11 @@ final class Places: Sendable {
                 while true { try await writer.write(piece) }
             }
         case "/unread":
-            try await Task.sleep(for: .seconds(600))
+            try await waitForRelease()
             return .notFound
+        case "/release":
+            releases.add(1, ordering: .relaxed)
+            return .text("released")
         case "/publish":
             // One at a time, each in a turn of its own, so that what fits into the queues gets there.
             for _ in 0..<15 {
@@ -84,7 +96,7 @@ final class Places: Sendable {
     func handle(_ socket: WebSocket) async throws {
         switch socket.request.path {
         case "/unread":  // messages
-            try await Task.sleep(for: .seconds(600))
+            try await waitForRelease()
         case "/flood":
             var size = 1000
             for try await case .text(let text) in socket {
@@ -107,6 +119,12 @@ final class Places: Sendable {
         default:
             try await echo(socket)
         }
+    }
+
+    /// Reads nothing until `/release` is asked for. A peer's end behind what is not read is not seen before that.
+    private func waitForRelease() async throws {
+        let number = releases.load(ordering: .relaxed)
+        while releases.load(ordering: .relaxed) == number { try await Task.sleep(for: .milliseconds(50)) }
     }
 
     private func echo(_ socket: WebSocket) async throws {
