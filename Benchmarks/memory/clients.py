@@ -23,6 +23,13 @@ class Polling:
             sys.exit(f"memory: a poll was refused: {answer}")
         return self
 
+    def connect(self):
+        """Connects to the namespace `/`; an event before the answer would end the session."""
+        self.send("40")
+        if not self.server.ask(self.path).startswith("40{"):
+            sys.exit("memory: no CONNECT was answered")
+        return self
+
     def close(self):
         """Ends the session; the server may have ended it before."""
         self.server.ask(self.path, b"1")
@@ -31,8 +38,14 @@ class Polling:
 def open_socketio(server, *packets, patience=0.2):
     """A client by WebSocket in the namespace `/`, which then sends packets, as much as the server takes."""
     connection = open_websocket(server, "/socket.io/?EIO=4&transport=websocket")
-    data = b"".join(frame(OPCODE_TEXT, packet.encode()) for packet in ("40", *packets))
-    return push(connection, data, patience)
+    connection.sendall(frame(OPCODE_TEXT, b"40"))
+    received = b""
+    while b"40{" not in received:
+        piece = connection.recv(4096)
+        if not piece:
+            sys.exit("memory: no CONNECT was answered")
+        received += piece
+    return push(connection, b"".join(frame(OPCODE_TEXT, packet.encode()) for packet in packets), patience)
 
 
 def polling_sessions(server):
@@ -49,7 +62,8 @@ def polling_heads(server):
 def polling_queues(size):
     """Packets of a size for clients that do not poll."""
     def fill(server):
-        return each(30, lambda: Polling(server).send("40", f'42["flood",{1200000 // (size + 20)},{size}]'))
+        return each(30, lambda: Polling(server).connect().send(
+            f'42["flood",{1200000 // (size + 20)},{size}]'))
     return fill
 
 

@@ -47,8 +47,9 @@ extension SocketIOServer {
         /// Bytes of a POST, answered with 413 above it, or of a WebSocket message, which closes with 1009 above it; a
         /// million. More than the server's own `maxBodyBytes` or `maxMessageBytes` is refused.
         public var maxPayloadBytes = 1_000_000
-        /// Bytes that wait for one client's polls; with more, `emit` waits, and what cannot wait ends the connection.
-        /// 1 MiB.
+        /// The maximum memory that packets waiting for one client's polls take up, in bytes; each packet counts as 64
+        /// bytes more than it holds. At the limit `emit` waits, and a packet that cannot wait ends the session.
+        /// Default: 1 MiB.
         public var maxQueuedBytes = 1 << 20
         /// The maximum size of one client's events and requests to join namespaces that wait to be handled, in bytes of
         /// memory. Above it the server stops reading from the client, unless an acknowledgement or a pong is due.

@@ -16,7 +16,7 @@ struct GaugeTests {
             let idle = session.state.withLock { $0.gaugedBytes }
             #expect(idle > 1024)
             session.post([.text("4" + String(repeating: "x", count: 99_999))])
-            #expect(session.state.withLock { $0.gaugedBytes } == idle + 100_000)
+            #expect(session.state.withLock { $0.gaugedBytes } == idle + 100_000 + SessionMachine.messageOverhead)
             _ = try await onThread { try poller.poll() }
             #expect(session.state.withLock { $0.gaugedBytes } == idle)
             poller.connection.close()

@@ -14,7 +14,7 @@ struct SessionMachineTests {
         limits.pingInterval = .milliseconds(300)
         limits.pingTimeout = .milliseconds(200)
         limits.upgradeTimeout = .seconds(1)
-        limits.queuedBytes = 100
+        limits.queuedBytes = 300
         return SessionMachine(transport: transport, limits: limits, now: start)
     }
 
@@ -41,10 +41,20 @@ struct SessionMachineTests {
 
     @Test func `the queue has a limit, but for one that is larger alone`() {
         var machine = Self.machine()
-        #expect(machine.send([.text(String(repeating: "x", count: 200))]) == .sent)
+        #expect(machine.send([.text(String(repeating: "x", count: 400))]) == .sent)
         #expect(machine.send(["4"]) == .full)
         _ = machine.poll(now: Self.start)
         #expect(machine.send(["4"]) == .sent)
+    }
+
+    @Test func `the queue's limit counts what a small message takes up beside its bytes`() {
+        var machine = Self.machine()
+        let fitting = 300 / (SessionMachine.messageOverhead + 1)
+        for _ in 0..<fitting { #expect(machine.send(["4"]) == .sent) }
+        #expect(machine.send(["4"]) == .full)
+        #expect(machine.queuedBytes == fitting * (SessionMachine.messageOverhead + 1))
+        _ = machine.poll(now: Self.start)
+        #expect(machine.queuedBytes == 0)
     }
 
     @Test func `pings are counted from the handshake and from pongs, however late the timer`() {
@@ -325,7 +335,7 @@ struct SessionMachineTests {
 
     @Test func `what is sent last has room in a full queue`() {
         var machine = Self.machine()
-        _ = machine.send([.text(String(repeating: "x", count: 99))])
+        _ = machine.send([.text(String(repeating: "x", count: 299 - SessionMachine.messageOverhead))])
         #expect(machine.send(["4x"]) == .full)
         #expect(machine.send(["41"], isLast: true) == .sent)
     }

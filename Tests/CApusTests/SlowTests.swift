@@ -54,6 +54,26 @@ struct SlowTests {
         }
     }
 
+    @Test func `a delivery pushes no more into a socket than makes room for it`() async throws {
+        try await onThread {
+            let fixture = try SlowFixture(limit: 1 << 20)
+            let (client, connection) = try fixture.open(receiveBuffer: nil)
+            let payload = [UInt8](repeating: 1, count: 64 << 10)
+            let queued = Box<Int>()
+            fixture.server.run { [topic = fixture.topic] in
+                for _ in 0..<16 {
+                    #expect(apus_topic_publish(topic.pointer, APUS_OPCODE_BINARY, payload, payload.count, 0) == 0)
+                }
+                queued.put(apus_connection_outbound(connection.pointer))
+            }
+            // Its subscribers may all reach their limits with the same message: what they had queued is a turn's work.
+            #expect(try #require(queued.take()) > 900_000)
+            for _ in 0..<16 { #expect(try client.readFrame().payload.count == payload.count) }
+            client.close()
+            fixture.end()
+        }
+    }
+
     // The lag.
 
     @Test(arguments: [APUS_SLOW_CONSUMER_SUSPEND, APUS_SLOW_CONSUMER_CLOSE])

@@ -26,13 +26,19 @@ def resident(process):
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
 
 
+async def until(socket, kind):
+    """Reads until an event of the kind comes; a refusal ends the measurement."""
+    while (event := json.loads(await socket.recv()))["type"] != kind:
+        if event["type"] == "error":
+            sys.exit(f"chat_silent: {event}")
+
+
 async def start(url, room):
     """A member who has joined, and whose socket is not read from here on."""
     socket = await connect(url, max_queue=1, compression=None, ping_interval=None, close_timeout=1)
     for event in [{"type": "hello", "name": "silent", "changes": True}, {"type": "join", "room": room}]:
         await socket.send(json.dumps(event))
-    while json.loads(await socket.recv())["type"] != "history":
-        pass
+    await until(socket, "history")
     socket.transport.pause_reading()
     return socket
 
@@ -43,15 +49,18 @@ async def speak(url, room, messages, characters):
         for number in range(messages):
             text = f"{number} ".ljust(characters, "x")
             await socket.send(json.dumps({"type": "send", "room": room, "key": str(uuid.uuid4()), "text": text}))
-            while json.loads(await socket.recv())["type"] != "sent":
-                pass
+            await until(socket, "sent")
 
 
 async def measure(process, port, options):
     url = f"ws://127.0.0.1:{port}/chat"
     async with connect(url, compression=None) as socket:
         await socket.send(json.dumps({"type": "hello", "name": "maker", "changes": True}))
+        # A room without members and messages does not last.
         await socket.send(json.dumps({"type": "create", "room": "silence"}))
+        await socket.send(json.dumps({"type": "join", "room": "silence"}))
+        await until(socket, "history")
+        socket.transport.pause_reading()
         members = []
         for _ in range(options.members):
             members.append(await start(url, "silence"))

@@ -133,12 +133,12 @@ void apus__stream_continue(apus_stream *stream)
         stream->is_full = false; /* the next poll tells it again */
 }
 
-void apus__stream_push(apus_stream *stream)
+void apus__stream_push(apus_stream *stream, size_t most)
 {
     size_t sent;
     if (!stream->is_open || stream->error != 0 || stream->is_full || stream->outbox.bytes == 0)
         return;
-    bool has_room = send_queue(stream, SIZE_MAX, &sent);
+    bool has_room = send_queue(stream, most, &sent);
     if (stream->error == 0)
         apus__stream_note_room(stream, !has_room);
     apus__stream_mark_dirty(stream);

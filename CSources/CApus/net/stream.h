@@ -155,9 +155,9 @@ uint8_t *apus__stream_queue(apus_stream *stream, size_t len, bool is_held);
 int apus__stream_hold(apus_stream *stream, apus_buffer *buffer, const uint8_t *data, size_t len, bool is_last);
 int apus__stream_release(apus_stream *stream);
 
-/* Gives the transport what is queued, now, and calls nobody back; on_sent follows in the next flush. To be called only
- * while it is not full. */
-void apus__stream_push(apus_stream *stream);
+/* Gives the transport what is queued, up to `most` bytes, and calls nobody back; on_sent follows in the next flush.
+ * Does nothing while the transport is full. */
+void apus__stream_push(apus_stream *stream, size_t most);
 
 /* Whether the transport is full, and has been since before the loop polled last: the peer does not take what it is
  * sent. */

@@ -182,7 +182,7 @@ bool apus__connection_is_outstanding(const apus_connection *connection)
 
 void apus__connection_drop_waiting(apus_connection *connection)
 {
-    apus__stream_push(&connection->stream);
+    apus__stream_push(&connection->stream, SIZE_MAX);
     apus__outbox_drop_waiting(&connection->stream.outbox);
 }
 

@@ -49,7 +49,7 @@ static APUS_NOINLINE int queue_masked(apus_connection *connection, const uint8_t
         apus_mask(place + header_len, data, len, key);
     /* A large message leaves frame by frame, so that it is not in memory as a whole once more. */
     if (len >= PUSHED_SIZE && !connection->is_sending_parts)
-        apus__stream_push(stream);
+        apus__stream_push(stream, SIZE_MAX);
     return APUS_OK;
 }
 
@@ -289,7 +289,7 @@ int apus_connection_send_part(apus_connection *connection, apus_opcode opcode, c
     if (!is_writable(connection))
         return closed_error(connection);
     if (has_no_room_for_part(connection, len)) {
-        apus__stream_push(&connection->stream);
+        apus__stream_push(&connection->stream, SIZE_MAX);
         if (has_no_room_for_part(connection, len))
             return APUS_EFULL;
     }

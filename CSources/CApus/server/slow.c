@@ -8,6 +8,9 @@
 /* A peer that acknowledges so many bytes in the lag catches up, whatever its limit. */
 #define ENOUGH_TAKEN ((size_t)64 * 1024)
 
+/* The least that is pushed to make room for a delivery: fewer bytes would not be worth the call. */
+#define PUSHED_FOR_DELIVERY ((size_t)32 * 1024)
+
 typedef struct apus_watch {
     apus_timer timer;
     apus_connection *connection;
@@ -122,7 +125,7 @@ static void on_timer(apus_timer *timer)
     /* A stream whose turn was cut short does not count as full, though its socket may never tell again of the little
      * room that was left: what it takes now is sent before the peer is judged. */
     if (is_lag_over)
-        apus__stream_push(&connection->stream);
+        apus__stream_push(&connection->stream, SIZE_MAX);
     if (watch->is_condemned || (is_lag_over && is_slow(watch))) {
         watch->is_condemned = false;
         watch->lag_end = 0;
@@ -219,7 +222,7 @@ static bool is_proven_full(const apus_connection *connection)
 
 int apus__slow_admit(apus_connection *connection, size_t len)
 {
-    apus__stream_push(&connection->stream);
+    apus__stream_push(&connection->stream, SIZE_MAX);
     if (!apus__slow_is_over(connection, len))
         return APUS_OK;
     switch (config_of(connection)->slow_consumer) {
@@ -234,9 +237,19 @@ int apus__slow_admit(apus_connection *connection, size_t len)
     return APUS_EFULL;
 }
 
+/* Makes room for a delivery and does no more work than that: all subscribers of a topic may reach their limits with the
+ * same message. */
+static void make_room(apus_connection *connection, size_t len)
+{
+    size_t wanted = connection->stream.outbox.charge + len;
+    size_t limit = config_of(connection)->outbound_limit;
+    size_t over = wanted > limit ? wanted - limit : 0;
+    apus__stream_push(&connection->stream, over > PUSHED_FOR_DELIVERY ? over : PUSHED_FOR_DELIVERY);
+}
+
 int apus__slow_admit_delivery(apus_connection *connection, size_t len)
 {
-    apus__stream_push(&connection->stream);
+    make_room(connection, len);
     if (!apus__slow_is_over(connection, len))
         return APUS_OK;
     if (config_of(connection)->slow_consumer == APUS_SLOW_CONSUMER_DROP)

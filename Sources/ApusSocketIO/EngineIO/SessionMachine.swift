@@ -68,6 +68,7 @@ struct SessionMachine {
     private var upgrade = Upgrade.none
     private var hanging = Poll.none
     private var queue: [Message] = []
+    /// What the queue takes up in memory.
     private(set) var queuedBytes = 0
     /// When the next ping is due, or, while a pong is awaited, when the wait ends.
     private var heartbeat: Instant
@@ -299,16 +300,24 @@ extension SessionMachine {
     mutating func send(_ messages: [Message], isLast: Bool = false) -> SendOutcome {
         guard isOpen else { return .closed }
         guard transport == .polling else { return .write }
-        let size = messages.reduce(0) { $0 + $1.byteCount }
+        let size = Self.footprint(messages)
         guard isLast || queuedBytes == 0 || queuedBytes + size <= limits.queuedBytes else { return .full }
         enqueue(messages)
         return .sent
     }
 
+    /// What a message takes up beside its bytes: the header of its own block, and its place in the queue, which grows
+    /// by doubling.
+    static let messageOverhead = 64
+
+    private static func footprint(_ messages: [Message]) -> Int {
+        messages.reduce(0) { $0 + messageOverhead + $1.byteCount }
+    }
+
     private mutating func enqueue(_ messages: [Message]) {
         if transport == .webSocket { return actions.append(.send(messages)) }
         queue += messages
-        queuedBytes += messages.reduce(0) { $0 + $1.byteCount }
+        queuedBytes += Self.footprint(messages)
         if hanging != .none { answerPoll(takeQueue()) }
     }
 

@@ -48,12 +48,26 @@ struct MemoryTestServer: AsyncParsableCommand {
     }
 }
 
+/// Handlers that read nothing return when they are told to. A peer's end behind what is not read is not seen before.
+enum Release {
+    private static let count = Atomic(0)
+
+    static func now() { count.add(1, ordering: .relaxed) }
+
+    /// Suspends until the next ``now()``.
+    static func next() async throws {
+        let number = count.load(ordering: .relaxed)
+        while count.load(ordering: .relaxed) == number { try await Task.sleep(for: .milliseconds(50)) }
+    }
+}
+
 /// What each path does.
 final class Places: Sendable {
     private let server: WebSocketServer
     private let topic: Topic
     private let topics: [Topic]
-    private let releases = Atomic(0)
+    /// The messages of `/flood` by their size, so that only what is queued differs between its peers.
+    private let messages = Mutex<[Int: [UInt8]]>([:])
 
     init(_ server: WebSocketServer) {
         self.server = server
@@ -76,10 +90,10 @@ final class Places: Sendable {
                 while true { try await writer.write(piece) }
             }
         case "/unread":
-            try await waitForRelease()
+            try await Release.next()
             return .notFound
         case "/release":
-            releases.add(1, ordering: .relaxed)
+            Release.now()
             return .text("released")
         case "/publish":
             // One at a time, each in a turn of its own, so that what fits into the queues gets there.
@@ -96,14 +110,14 @@ final class Places: Sendable {
     func handle(_ socket: WebSocket) async throws {
         switch socket.request.path {
         case "/unread":  // messages
-            try await waitForRelease()
+            try await Release.next()
         case "/flood":
             var size = 1000
             for try await case .text(let text) in socket {
                 size = Int(text) ?? size
                 break
             }
-            let message = [UInt8](repeating: 7, count: size)
+            let message = message(ofSize: size)
             while true { try await socket.send(message) }
         case "/topic":
             try await socket.subscribe(to: topic)
@@ -121,10 +135,12 @@ final class Places: Sendable {
         }
     }
 
-    /// Reads nothing until `/release` is asked for. A peer's end behind what is not read is not seen before that.
-    private func waitForRelease() async throws {
-        let number = releases.load(ordering: .relaxed)
-        while releases.load(ordering: .relaxed) == number { try await Task.sleep(for: .milliseconds(50)) }
+    private func message(ofSize size: Int) -> [UInt8] {
+        messages.withLock { messages in
+            let message = messages[size] ?? [UInt8](repeating: 7, count: size)
+            messages[size] = message
+            return message
+        }
     }
 
     private func echo(_ socket: WebSocket) async throws {

@@ -19,7 +19,7 @@ enum SocketIOPlaces {
 
     private static func serve(_ socket: Socket, _ io: SocketIOServer) {
         // Events behind this one wait.
-        socket.on("hold") { try await Task.sleep(for: .seconds(600)) }
+        socket.on("hold") { try await Release.next() }
         socket.on("flood") { (count: Int, size: Int) in
             let text = String(repeating: "x", count: size)
             for _ in 0..<count { try await socket.emit("text", text) }
