@@ -10,6 +10,8 @@ final class HTTPConnection: Sendable {
     @exclusivity(unchecked) private nonisolated(unsafe) var pending: Arrival?
     @exclusivity(unchecked) private nonisolated(unsafe) var waiter: UnsafeContinuation<Arrival?, Never>?
     @exclusivity(unchecked) private nonisolated(unsafe) var hasEnded = false
+    /// Whether the client has sent all it will. It may be seen before the request is looked at, and is told once.
+    @exclusivity(unchecked) private nonisolated(unsafe) var hasPeerEnded = false
     /// Of the request that is being answered; all that this object keeps of it, as it lives as long as the connection.
     @exclusivity(unchecked) private(set) nonisolated(unsafe) var exchange: HTTPExchange?
 
@@ -55,6 +57,12 @@ final class HTTPConnection: Sendable {
         }
     }
 
+    /// The client has sent all it will; the requests that have come are still answered.
+    func peerEnded() {
+        hasPeerEnded = true
+        exchange?.clientLeft()
+    }
+
     /// The next request; `nil` once the connection has ended.
     func nextRequest() async -> Arrival? {
         if let arrival = pending {
@@ -72,6 +80,7 @@ final class HTTPConnection: Sendable {
         guard !arrival.isUpgrade else { return Request(head: head, body: .empty, remoteAddress: remoteAddress) }
         let exchange = HTTPExchange(hasEnded ? nil : handle, loop: loop)
         self.exchange = exchange
+        if hasPeerEnded { exchange.clientLeft() }
         let body = RequestBody(contentLength: arrival.head.contentLength, exchange: exchange)
         return Request(head: head, body: body, remoteAddress: remoteAddress)
     }

@@ -234,12 +234,26 @@ struct TLSTests {
         #expect(statistics.tlsTruncations == 1)
     }
 
-    @Test func `a lone close_notify behind a request is the end of the requests`() async throws {
-        try await withServer(configuration(), http: { _ in .text("answer") }) { _, port in
+    /// The loop sees both at once: the end comes before the task that answers has run.
+    @Test func `a lone close_notify behind a request is the end of the requests, and is told to it`() async throws {
+        var configuration = configuration()
+        configuration.threads = 1
+        try await withServer(
+            configuration,
+            http: { request in
+                let hasEnded = Gate()
+                request.onDeparture { hasEnded.open() }
+                await hasEnded.pass()
+                return .text("answer")
+            }
+        ) { server, port in
             let text = try await onThread { [trusting] in
                 let client = try Client(port: port, tls: trusting)
+                let blocker = Blocker()
+                server.loops[0].post { blocker.wait() }
                 try client.sendRequest()
                 client.sendCloseNotify()
+                blocker.release()
                 let text = try client.readAnswer().text
                 try client.expectEnd()
                 return text

@@ -48,7 +48,9 @@ enum Callbacks {
     }
 
     private static let onPeerEnd: @convention(c) (OpaquePointer) -> Void = { pointer in
-        exchange(of: pointer)?.clientLeft()
+        guard let context = apus_connection_context(pointer) else { return }
+        // Told while a request is there, and so to an HTTPConnection.
+        Unmanaged<HTTPConnection>.fromOpaque(context).takeUnretainedValue().peerEnded()
     }
 
     private static let onPull: @convention(c) (OpaquePointer) -> Void = { pointer in
