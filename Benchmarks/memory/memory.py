@@ -233,10 +233,12 @@ def main(arguments):
     ports, names = list(map(int, arguments[:len(kinds)])), arguments[len(kinds):]
     fine = True
     for port, things in zip(ports, kinds):
+        chosen = {name: fill for name, fill in things.items() if not names or name in names}
+        if not chosen:
+            continue
         server = Server(port, things is SECURE)
-        for name, fill in things.items():
-            if not names or name in names:
-                fine = measure(server, name, fill) and fine
+        for name, fill in chosen.items():
+            fine = measure(server, name, fill) and fine
     return 0 if fine else 1
 
 

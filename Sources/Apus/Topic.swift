@@ -47,9 +47,16 @@ public final class Topic: Sendable {
         self.registry = registry
         handle = TopicHandle(loops: loops)
         handle.setOwner(self)
+        MemoryGauge.add(Self.ownByteCount + name.utf8.count)
     }
 
-    deinit { registry?.forget(name) }
+    deinit {
+        registry?.forget(name)
+        MemoryGauge.subtract(Self.ownByteCount + name.utf8.count)
+    }
+
+    /// For the gauge, as measured: this object, and its entry in the registry.
+    private static let ownByteCount = 256
 
     /// How many connections are subscribed at present.
     public var subscriberCount: Int { handle.subscriberCount }

@@ -11,6 +11,8 @@ extension WebSocket {
     public func ping() async throws(WebSocketError) -> Duration {
         let start = ContinuousClock.now
         let wait = Wait()
+        MemoryGauge.add(Self.pingByteCount)
+        defer { MemoryGauge.subtract(Self.pingByteCount) }
         let result: Pings.Outcome = await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 onLoop { self.sendPing(continuation, wait) }
@@ -22,6 +24,9 @@ extension WebSocket {
         try result.get()
         return ContinuousClock.now - start
     }
+
+    /// For the gauge, as measured: what the task of a ping needs while it waits.
+    private static let pingByteCount = 1200
 
     /// Pings of the application that wait for their Pong, oldest first.
     struct Pings {

@@ -22,4 +22,38 @@ struct GaugeTests {
             poller.connection.close()
         }
     }
+
+    @Test func `rooms show in the gauge, until they are left`() async throws {
+        try await withSocketIO { io, port in
+            let poller = try await onThread { try Poller(port: port) }
+            let socket = try #require(io.root.sockets.values.first)
+            let rooms = (0..<30_000).map { "room \($0)" }
+            let before = MemoryGauge.current
+            await socket.join(rooms)
+            #expect(MemoryGauge.current > before + 12_000_000)
+            await socket.leave(rooms)
+            #expect(MemoryGauge.current < before + 6_000_000)
+            poller.connection.close()
+        }
+    }
+
+    @Test func `acknowledgements that are awaited show in the gauge, until the client has gone`() async throws {
+        try await withSocketIO { io, port in
+            let poller = try await onThread { try Poller(port: port) }
+            let socket = try #require(io.root.sockets.values.first)
+            let before = MemoryGauge.current
+            await withTaskGroup { group in
+                for _ in 0..<5000 {
+                    group.addTask {
+                        await #expect(throws: SocketIOError.self) { let _: JSON = try await socket.emitWithAck("x") }
+                    }
+                }
+                while socket.state.withLock({ $0.acknowledgements.count }) < 5000 { await Task.yield() }
+                #expect(MemoryGauge.current > before + 10_000_000)
+                socket.disconnect(close: true)
+            }
+            #expect(MemoryGauge.current < before + 6_000_000)
+            poller.connection.close()
+        }
+    }
 }

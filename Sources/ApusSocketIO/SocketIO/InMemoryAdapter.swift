@@ -58,7 +58,15 @@ public final class InMemoryAdapter: Adapter {
         state = Mutex(State(everybody: everybody, memory: memory))
     }
 
-    deinit { MemoryGauge.subtract(state.withLock { $0.reportedBytes }) }
+    deinit {
+        let bytes = state.withLock { state in
+            state.rooms.values.reduce(state.reportedBytes) { $0 + Self.membershipByteCount * $1.members.count }
+        }
+        MemoryGauge.subtract(bytes)
+    }
+
+    /// For the gauge, as measured: a client's entries in the tables of a room.
+    private static let membershipByteCount = 256
 }
 
 /// Who is there.
@@ -134,12 +142,15 @@ extension InMemoryAdapter {
         // Its own room holds nobody else, so it needs none.
         guard name != id else { return }
         var room = state.rooms[name] ?? Room(topic: core.server.makeTopic(name.text))
-        if room.members.insert(id).inserted { room.apart.insert(id) }
+        if room.members.insert(id).inserted {
+            room.apart.insert(id)
+            MemoryGauge.add(Self.membershipByteCount)
+        }
         state.rooms[name] = room
     }
 
     private func quit(_ name: Name, _ id: Name, _ state: inout State) {
-        state.rooms[name]?.members.remove(id)
+        if state.rooms[name]?.members.remove(id) != nil { MemoryGauge.subtract(Self.membershipByteCount) }
         state.rooms[name]?.apart.remove(id)
         if state.rooms[name]?.members.isEmpty == true { state.rooms[name] = nil }
     }

@@ -28,7 +28,13 @@ public final class Namespace: Sendable {
         self.name = name
         self.core = core
         self.parent = parent
+        MemoryGauge.add(Self.ownByteCount)
     }
+
+    deinit { MemoryGauge.subtract(Self.ownByteCount) }
+
+    /// For the gauge, as measured: this object, its adapter, and their tables.
+    private static let ownByteCount = 2048
 
     /// Where its clients and rooms are kept.
     public var adapter: any Adapter {

@@ -66,10 +66,15 @@ extension Socket {
         try await emitWithAck(event, arguments, timeout: nil)
     }
 
+    /// For the gauge, as measured: what a task needs while it waits for an acknowledgement.
+    private static let acknowledgementByteCount = 2400
+
     func emitWithAck(_ event: String, _ arguments: [JSON], timeout: Duration?) async throws -> [JSON] {
         let id = namespace.core.nextID()
         let messages = try SocketPacket.event(event, arguments, namespace: namespace.name, id: id).checked()
         let wait = AcknowledgementWait()
+        MemoryGauge.add(Self.acknowledgementByteCount)
+        defer { MemoryGauge.subtract(Self.acknowledgementByteCount) }
         return try await withTaskCancellationHandler {
             expectAcknowledgement(id) { wait.end($0) }
             if let timeout {
