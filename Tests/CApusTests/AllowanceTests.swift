@@ -173,4 +173,20 @@ struct AllowanceTests {
         apus__allowance_reset(allowance.pointer)
         #expect(allowance.called == [0, 1])
     }
+
+    @Test func `one who was called and gives up leaves the room to those behind`() {
+        let allowance = Allowance(deliveries: 10)
+        #expect(allowance.take(10))
+        for _ in 0..<3 { #expect(allowance.wait(6)) }
+        allowance.giveBack(10)
+        #expect(allowance.called == [0])
+        // Nobody else gives anything back from here on.
+        #expect(!allowance.cancel(0))
+        #expect(allowance.called == [0, 1])
+        #expect(!allowance.cancel(0))
+        #expect(allowance.called == [0, 1])
+        #expect(!allowance.cancel(1))
+        #expect(allowance.called == [0, 1, 2])
+        #expect(allowance.pointer.pointee.waiting == 0)
+    }
 }

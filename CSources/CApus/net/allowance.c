@@ -134,6 +134,7 @@ bool apus_publish_wait_cancel(apus_publish_wait *wait)
     apus_allowance *allowance = wait->allowance;
     if (allowance == NULL)
         return false;
+    wait->allowance = NULL;
     uv_mutex_lock(&allowance->lock);
     bool was_waiting = wait->is_waiting;
     if (was_waiting) {
@@ -142,8 +143,7 @@ bool apus_publish_wait_cancel(apus_publish_wait *wait)
         __atomic_fetch_sub(&allowance->waiting, 1, __ATOMIC_SEQ_CST);
     }
     uv_mutex_unlock(&allowance->lock);
-    /* The next one may need less than this one did. */
-    if (was_waiting)
-        apus__allowance_resume(allowance);
+    /* The next one may need less than this one did, or may use the room that this one was called for. */
+    apus__allowance_resume(allowance);
     return was_waiting;
 }

@@ -33,6 +33,8 @@ package final class PublishWait: Sendable {
             cancel()
         }
         guard state.withLock({ !$0.isCancelled }) else {
+            // Where it has been called already, others wait for the room that it does not use.
+            _ = apus_publish_wait_cancel(pointer)
             throw WebSocketError(.cancelled, "the task was cancelled while it waited to publish")
         }
     }

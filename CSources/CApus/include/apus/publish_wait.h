@@ -32,7 +32,8 @@ static inline void apus_publish_wait_init(apus_publish_wait *wait, apus_call_cb 
     *wait = (apus_publish_wait){.call = call, .argument = argument};
 }
 
-/* Ends a wait. Returns false if its call has been made or is about to be made. */
+/* Ends a wait. Returns false if its call has been made or is about to be made. One that was called and publishes
+ * nothing has to end its wait, too: others wait for the room that was meant for it. */
 bool apus_publish_wait_cancel(apus_publish_wait *wait);
 
 APUS_ASSUME_NONNULL_END
