@@ -255,4 +255,27 @@ struct LoopTests {
             #expect(loop == nil)
         }
     }
+
+    /// The loop is not started, so all is done, and counted, on this thread.
+    @Test func `what other threads ask of a loop is in the memory gauge until the loop is freed`() throws {
+        let before = apus_memory_here()
+        let loop = try Loop()
+        let empty = apus_memory_here()
+        for number in 1...10_000 { loop.enqueue(number) }
+        #expect(apus_memory_here() - empty >= 160_000)
+        loop.free()
+        #expect(apus_memory_here() == before)
+    }
+
+    @Test func `jobs that wait are in the memory gauge`() async throws {
+        let loop = try Loop()
+        loop.start()
+        defer { loop.free() }
+        let grown = try await loop.call {
+            let before = apus_memory_here()
+            for number in 1...10_000 { loop.enqueue(number) }
+            return apus_memory_here() - before
+        }
+        #expect(grown >= 80_000)
+    }
 }

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "apus/gauge.h"
 #include "net/loop.h"
 
 #define FIRST_CAPACITY 64
@@ -21,10 +22,29 @@ int apus__inbox_init(apus_inbox *inbox, const apus_loop_limits *limits)
     return error;
 }
 
+/* Not from alloc.h, where a test makes allocations fail: without this memory a task would be lost. */
+static void grow(apus_posts *posts)
+{
+    size_t capacity = posts->capacity == 0 ? FIRST_CAPACITY : posts->capacity * 2;
+    apus_posted *items = realloc(posts->items, capacity * sizeof *items);
+    if (items == NULL)
+        apus__loop_abort_without_memory();
+    apus_memory_add((ptrdiff_t)((capacity - posts->capacity) * sizeof *items));
+    posts->items = items;
+    posts->capacity = capacity;
+}
+
+static void free_posts(apus_posts *posts)
+{
+    apus_memory_add(-(ptrdiff_t)(posts->capacity * sizeof *posts->items));
+    free(posts->items);
+    *posts = (apus_posts){0};
+}
+
 void apus__inbox_deinit(apus_inbox *inbox)
 {
-    free(inbox->posts.items);
-    free(inbox->taken.items);
+    free_posts(&inbox->posts);
+    free_posts(&inbox->taken);
     apus__allowance_deinit(&inbox->room);
     uv_mutex_destroy(&inbox->lock);
 }
@@ -34,12 +54,8 @@ static void put(apus_loop *loop, apus_posted item)
     apus_inbox *inbox = &loop->inbox;
     apus_posts *posts = &inbox->posts;
     uv_mutex_lock(&inbox->lock);
-    if (posts->count == posts->capacity) {
-        posts->capacity = posts->capacity == 0 ? FIRST_CAPACITY : posts->capacity * 2;
-        posts->items = realloc(posts->items, posts->capacity * sizeof *posts->items);
-        if (posts->items == NULL)
-            apus__loop_abort_without_memory();
-    }
+    if (posts->count == posts->capacity)
+        grow(posts);
     posts->items[posts->count++] = item;
     /* Under the lock: once the last call, which ends the loop, has been taken out, nobody may touch `wake`. */
     if (posts->count == 1)
@@ -63,7 +79,7 @@ void apus_loop_post(apus_loop *loop, apus_call_cb call, void *argument)
 /* Takes out what has come; false if nothing has. All that was taken out before has run. */
 static bool take_all(apus_inbox *inbox)
 {
-    free(inbox->taken.items);
+    free_posts(&inbox->taken);
     uv_mutex_lock(&inbox->lock);
     inbox->taken = inbox->posts;
     inbox->posts = (apus_posts){0};

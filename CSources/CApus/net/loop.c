@@ -45,6 +45,7 @@ static void grow_jobs(apus_jobs *jobs)
         apus__loop_abort_without_memory();
     for (size_t i = 0; i < jobs->count; i++)
         ring[i] = jobs->ring[(jobs->first + i) & (jobs->capacity - 1)];
+    apus_memory_add((ptrdiff_t)((capacity - jobs->capacity) * sizeof *ring));
     free(jobs->ring);
     jobs->ring = ring;
     jobs->capacity = capacity;
@@ -95,7 +96,7 @@ static void on_wake(uv_async_t *wake)
 
 static uint64_t ticks(const apus_loop *loop)
 {
-    return (uv_now(&loop->uv) + loop->clock_skipped) / APUS_WHEEL_TICK;
+    return apus__loop_now(loop) / APUS_WHEEL_TICK;
 }
 
 void apus__loop_skip(apus_loop *loop, uint64_t time)
@@ -222,6 +223,7 @@ static int open_handles(apus_loop *loop)
 
 static void free_memory(apus_loop *loop)
 {
+    apus_memory_add(-(ptrdiff_t)(loop->jobs.capacity * sizeof *loop->jobs.ring));
     free(loop->jobs.ring);
     apus__secure_buffers_free(loop->secure);
     apus_free(loop->random);
