@@ -221,4 +221,28 @@ struct ExchangeTests {
         #expect(answers == ["HTTP/1.1 100 Continue\r\n\r\n", "old", "new"])
         #expect(statistics.requests_abandoned == 0)
     }
+
+    @Test(arguments: [true, false])
+    func `content that comes at the minimum rate may take longer than the body timeout`(isQuick: Bool) async throws {
+        let span = 3_000_000  // of the timeout's 3,600,000 ms
+        let size = isQuick ? 720_000 : 1000  // at 240 B/s 720,000 bytes are due in a span
+        let (_, events, statistics) = try await Self.onServer(Self.reader) { config in
+            config.body_rate = 240
+            config.body_limit = .max
+        } _: { server, client in
+            try client.sendRequest("POST", "/", "Content-Length: \(5 * size)")
+            _ = server.events(1)
+            for number in 1...5 {
+                server.skip(UInt64(span))
+                guard server.counted().content_rate_errors == 0 else { return }
+                let before = server.counted().bytes_received
+                try client.send([UInt8](repeating: 120, count: size))
+                while server.counted().bytes_received < before + UInt64(size) {}
+                #expect(isQuick || number < 5)
+            }
+            #expect(try client.readAnswer().status == 200)
+        }
+        #expect(events.contains(.bodyEnd(isQuick ? APUS_OK : APUS_EBODYTIME)))
+        #expect(statistics.content_rate_errors == (isQuick ? 0 : 1))
+    }
 }

@@ -1,5 +1,6 @@
 import CApus
 import CApusCore
+import CApusInternals
 import Glibc
 import TestSupport
 import Testing
@@ -95,6 +96,18 @@ struct ResponseTests {
             })
     }
 
+    /// Lets the socket take all it has room for; how many bytes that were.
+    private static func settle(_ server: CoreServer) -> Int {
+        var (last, rounds) = (0, 0)
+        while rounds < 10 {
+            server.run {}
+            let count = Int(server.counted().bytes_sent)
+            rounds = count == last ? rounds + 1 : 0
+            last = count
+        }
+        return last
+    }
+
     @Test(arguments: [true, false])
     func `content is pulled as the client takes it, and no more than one piece waits`(isFinished: Bool) async throws {
         let size = 16 << 20
@@ -139,5 +152,77 @@ struct ResponseTests {
             return count
         }
         #expect(count == size)
+    }
+
+    /// Of its socket's buffer a good part must be empty before there is room for more, and that may take long.
+    @Test func `a client that acknowledges what it is sent is not dropped, though no more fits into its socket`()
+        async throws
+    {
+        let (lengths, connections) = (Box<Int>(), Box<Connection>())
+        var behaviour = Self.pulled(1 << 30, lengths)
+        let usual = behaviour.onRequest
+        behaviour.onRequest = { connection, target, isUpgrade in
+            connections.put(connection)
+            usual(connection, target, isUpgrade)
+        }
+        let (_, _, statistics) = try await Self.onServer(behaviour) { config in
+            config.least_rate = 0
+        } _: { server, client in
+            func acknowledged() -> UInt64 {
+                let counts = Box<UInt64>()
+                server.run { counts.put(apus__connection_acknowledged(connections.all[0].pointer)) }
+                return counts.take() ?? 0
+            }
+            try client.sendRequest()
+            while connections.all.isEmpty { sched_yield() }
+            _ = Self.settle(server)
+            for _ in 0..<3 {
+                let before = acknowledged()
+                while acknowledged() < before + 16 << 10 { _ = try client.read(8 << 10) }
+                server.skip(UInt64(Self.never) + 1000)
+                #expect(server.counted().content_timeouts == 0)
+            }
+            // What was acknowledged since may count once more.
+            server.skip(UInt64(Self.never) + 1000)
+            server.skip(UInt64(Self.never) + 1000)
+            while !server.events.contains(.free) { sched_yield() }
+        }
+        #expect(statistics.content_timeouts == 1)
+    }
+
+    /// One event makes room for the last piece, which then stands in the cork, and brings the client's end.
+    @Test(arguments: ["Connection: close", "X: y"])
+    func `the last piece of an answer arrives, though the client's end comes with the room for it`(
+        field: String
+    ) async throws {
+        let (isLast, connections) = (Box<Bool>(), Box<Connection>())
+        let behaviour = CoreServer.Behaviour(
+            onRequest: { connection, _, _ in
+                connections.put(connection)
+                connection.begin(200)
+                apus_connection_pull(connection.pointer)
+            },
+            onPull: { connection in
+                guard isLast.all.isEmpty else {
+                    connection.write(Array("the end".utf8))
+                    connection.end()
+                    return
+                }
+                connection.write([UInt8](repeating: 120, count: Self.pieceSize))
+            })
+        let (text, events, _) = try await Self.onServer(behaviour) { server, client in
+            try client.sendRequest("GET", "/", field)
+            while connections.all.isEmpty { sched_yield() }
+            let (sent, results) = (Self.settle(server), Box<Bool>())
+            server.run {
+                isLast.put(true)
+                results.put((try? client.read(sent)) != nil)
+                client.finish()
+            }
+            #expect(results.all == [true])
+            return String(decoding: try client.readToEnd().suffix(17), as: UTF8.self)
+        }
+        #expect(text == "7\r\nthe end\r\n0\r\n\r\n".suffix(17))
+        #expect(events.filter { if case .end = $0 { true } else { false } }.count == 1)
     }
 }

@@ -379,4 +379,55 @@ struct SlowTests {
             #expect(fixture.end().ping_timeouts == 0)
         }
     }
+
+    /// One record of TLS waits as ciphertext, behind which nothing is queued.
+    @Test func `a peer that takes no ciphertext is dropped, though no message waits`() async throws {
+        let contexts = try TLSContexts()
+        try await onThread {
+            let fixture = try SlowFixture { $0.tls = contexts.server }
+            let client = try Client(port: fixture.server.port, receiveBuffer: 4096)
+            try client.startTLS(.init(root: nil))
+            try client.open()
+            fixture.until { !fixture.connections.all.isEmpty }
+            let connection = try #require(fixture.connections.take())
+            fixture.until { fixture.charge(connection) == 0 }
+            let message = [UInt8](repeating: 1, count: 10_000)
+            while fixture.charge(connection) == 0 { fixture.publish(1, of: message) }
+            fixture.settle(connection)
+            #expect(fixture.queued(connection) == 0)
+            for _ in 0..<3 { fixture.server.skip(UInt64(Self.stall) + 1000) }
+            #expect(fixture.server.counted().connections_stalled == 1)
+            client.close()
+            fixture.end()
+        }
+    }
+
+    @Test func `a peer whose socket has room by now loses no message, though nobody has told so yet`() async throws {
+        try await onThread {
+            let topics = Box<CoreTopic>()
+            let fixture = try SlowFixture(APUS_SLOW_CONSUMER_DROP, limit: 64 << 10) { _ in
+            } onMessage: { _ in
+                _ = apus_topic_publish(topics.all[0].pointer, APUS_OPCODE_BINARY, [9], 1, 0)
+            }
+            topics.put(fixture.topic)
+            let (other, _) = try fixture.open(receiveBuffer: nil)
+            let (client, connection) = try fixture.open()
+            fixture.publish(8, of: Self.mebibyte)
+            for _ in 0..<8 { _ = try other.readMessage() }
+            fixture.settle(connection)
+            let sent = 8 * (Self.mebibyte.count + 8 * 10)  // in frames of 128 KiB
+            let count = sent - fixture.queued(connection)
+            let results = Box<Bool>()
+            fixture.server.run {
+                // The next poll tells of the message first, and then that the client has made room.
+                results.put((try? other.send(.text("go"))) != nil && (try? client.read(count)) != nil)
+            }
+            #expect(results.all == [true])
+            #expect(try other.readFrame().payload == [9])
+            #expect(fixture.server.counted().messages_dropped == 0)
+            client.close()
+            other.close()
+            fixture.end()
+        }
+    }
 }

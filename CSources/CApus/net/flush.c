@@ -43,7 +43,8 @@ void apus__stream_note_room(apus_stream *stream, bool is_blocked)
 
 static void finish_if_sent(apus_stream *stream)
 {
-    if (!stream->is_finishing || stream->is_finished || stream->outbox.bytes != 0)
+    /* One that has failed has dropped what it should have sent: its end must not pass for a whole one. */
+    if (!stream->is_finishing || stream->is_finished || stream->outbox.bytes != 0 || stream->error != 0)
         return;
     if (stream->secure != NULL && !apus__secure_finish(stream))
         return;
@@ -135,12 +136,18 @@ void apus__stream_continue(apus_stream *stream)
 
 void apus__stream_push(apus_stream *stream, size_t most)
 {
+    uint32_t turn = stream->loop->turn_number;
     size_t sent;
-    if (!stream->is_open || stream->error != 0 || stream->is_full || stream->outbox.bytes == 0)
+    bool is_tried = stream->is_full && (!apus__stream_is_stuck(stream) || stream->push_turn == turn);
+    if (!stream->is_open || stream->error != 0 || is_tried || stream->outbox.bytes == 0)
         return;
+    if (stream->is_full)
+        stream->push_turn = turn;
     bool has_room = send_queue(stream, most, &sent);
     if (stream->error == 0)
         apus__stream_note_room(stream, !has_room);
+    if (sent >= SLICE_SIZE) /* so it had room after the poll */
+        stream->full_turn = turn;
     apus__stream_mark_dirty(stream);
 }
 

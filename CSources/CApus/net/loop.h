@@ -85,6 +85,12 @@ void apus__loop_wake(apus_loop *loop);
 
 _Noreturn void apus__loop_abort_without_memory(void);
 
+/* The time in milliseconds, as it was when the loop polled last. */
+static inline uint64_t apus__loop_now(const apus_loop *loop)
+{
+    return uv_now(&loop->uv) + loop->clock_skipped;
+}
+
 /* Arms a timer of the loop's wheel, `delay` in milliseconds. */
 void apus__loop_arm(apus_loop *loop, apus_timer *timer, uint64_t delay);
 

@@ -14,8 +14,7 @@ static void on_poll(uv_poll_t *poll, int status, int events);
 /* It fails only for a descriptor that epoll does not know, which a socket is not. */
 void apus__stream_watch(apus_stream *stream)
 {
-    bool reads = stream->is_reading && !stream->is_held;
-    int events = (reads ? UV_READABLE : 0) | (stream->is_waiting_to_write ? UV_WRITABLE : 0);
+    int events = (apus__stream_is_read(stream) ? UV_READABLE : 0) | (stream->is_waiting_to_write ? UV_WRITABLE : 0);
     if (stream->pipe != NULL)
         apus__pipe_watch(stream->pipe, events);
     else if (events == 0)
@@ -173,6 +172,7 @@ static void init(apus_stream *stream, apus_loop *loop, const apus_stream_callbac
     stream->is_held = false;
     stream->is_full = false;
     stream->full_turn = 0;
+    stream->push_turn = 0;
     stream->drained = 0;
     apus_queue_init(&stream->dirty);
     apus__outbox_init(&stream->outbox);

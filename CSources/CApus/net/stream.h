@@ -60,6 +60,7 @@ struct apus_stream {
     bool is_held;       /* not read although it is to be: see `holds_large` */
     bool is_full;       /* the transport took less than it was given last, and no room was reported since */
     uint32_t full_turn; /* the loop's turn in which it became full */
+    uint32_t push_turn; /* in which it was pushed last while it was full */
     uint64_t drained;   /* bytes that were queued and that the transport has taken */
     apus_queue dirty;
     apus_outbox outbox;
@@ -90,6 +91,12 @@ void apus__stream_close(apus_stream *stream);
 
 /* Reads on, or stops, so that TCP itself holds the peer back. */
 void apus__stream_set_reading(apus_stream *stream, bool is_reading);
+
+/* Whether it is read at present: neither stopped, nor held up. */
+static inline bool apus__stream_is_read(const apus_stream *stream)
+{
+    return stream->is_reading && !stream->is_held;
+}
 
 /* Reads a large message on that was held up; harmless where none was. */
 void apus__stream_resume_large(apus_stream *stream);
@@ -156,7 +163,8 @@ int apus__stream_hold(apus_stream *stream, apus_buffer *buffer, const uint8_t *d
 int apus__stream_release(apus_stream *stream);
 
 /* Gives the transport what is queued, up to `most` bytes, and calls nobody back; on_sent follows in the next flush.
- * Does nothing while the transport is full. */
+ * Does nothing while the transport is full; but one that is stuck is tried once in a turn, for the poll that is being
+ * handled may tell only later that it has room again. */
 void apus__stream_push(apus_stream *stream, size_t most);
 
 /* Whether the transport is full, and has been since before the loop polled last: the peer does not take what it is

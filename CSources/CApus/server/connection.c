@@ -86,6 +86,7 @@ static void await_end(apus_connection *connection)
     connection->input_len = 0;
     connection->acknowledged = apus__stream_taken(&connection->stream);
     apus__stream_set_reading(&connection->stream, true);
+    apus__stream_resume_large(&connection->stream);
     apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
 }
 
@@ -227,7 +228,10 @@ static uint8_t *find_place(apus_stream *stream, size_t *size)
 
 static bool holds_large(apus_stream *stream)
 {
-    return connection_of(stream)->endpoint->is_holding_large;
+    const apus_connection *connection = connection_of(stream);
+    /* One that ends must see the peer's Close, or its end. */
+    bool may_hold = connection->phase == PHASE_OPEN && apus_session_is_open(&connection->session);
+    return may_hold && connection->endpoint->is_holding_large;
 }
 
 static void on_read(apus_stream *stream, uint8_t *data, size_t len)

@@ -5,8 +5,6 @@
  * it has sent its last byte or more than is looked at, is looked at now and then: it may have gone. */
 #include "server/connection.h"
 
-#include <uv.h>
-
 #include "server/slow.h"
 
 /* RFC 9110 §15.2: any HTTP/1.1 client skips an interim response. Nobody but a client that is gone answers it, with a
@@ -46,7 +44,7 @@ static uint64_t most_debt(const apus_endpoint_config *config)
 static uint64_t debt(const apus_connection *connection)
 {
     const apus_content *content = &connection->request->content;
-    uint64_t waited = uv_now(&connection->stream.loop->uv) - content->demanded_at;
+    uint64_t waited = apus__loop_now(connection->stream.loop) - content->demanded_at;
     return content->debt + waited * config_of(connection)->body_rate;
 }
 
@@ -91,7 +89,7 @@ static void fail_content(apus_connection *connection)
 
 bool apus__exchange_begin_wait(apus_connection *connection)
 {
-    connection->request->content.demanded_at = uv_now(&connection->stream.loop->uv);
+    connection->request->content.demanded_at = apus__loop_now(connection->stream.loop);
     if (is_too_slow(connection)) {
         fail_content(connection);
         return false;
@@ -141,7 +139,9 @@ void apus__exchange_time_out(apus_connection *connection)
 {
     apus_request *request = connection->request;
     bool is_active = connection->is_active;
-    if (is_sending(connection) && unsent(connection) >= request->unsent_mark) {
+    /* What our socket has taken says little: see is_slow in slow.c. */
+    bool is_stalled = is_sending(connection) && unsent(connection) >= request->unsent_mark;
+    if (is_stalled && !apus__slow_is_taking(connection)) {
         APUS_COUNT(connection->endpoint->statistics.content_timeouts, 1);
         apus__connection_drop(connection, APUS_ETIMEDOUT);
         return;

@@ -73,13 +73,13 @@ static void give_up(apus_connection *connection)
 }
 
 /* Whether the peer has given a sign of life since the last check: something came, or it has acknowledged something.
- * While nothing is read, because the application does not take messages, a Pong stays unseen; then a peer that has
- * nothing to acknowledge is in order as well. */
+ * While nothing is read, because the application does not take messages or memory is short, a Pong stays unseen; then a
+ * peer that has nothing to acknowledge is in order as well. */
 static bool is_alive(apus_connection *connection)
 {
     if (connection->is_active || apus__slow_is_taking(connection))
         return true;
-    return !connection->stream.is_reading && !apus__stream_is_outstanding(&connection->stream);
+    return !apus__stream_is_read(&connection->stream) && !apus__stream_is_outstanding(&connection->stream);
 }
 
 void apus__keepalive_check(apus_connection *connection)
@@ -106,7 +106,7 @@ void apus__keepalive_check(apus_connection *connection)
     }
     if (is_alive(connection)) {
         connection->pings_missed = 0;
-        if (!connection->stream.is_reading) /* for its acknowledgement */
+        if (!apus__stream_is_read(&connection->stream)) /* for its acknowledgement */
             ping(connection);
     } else if (connection->pings_missed < connection->endpoint->config->pings_missed) {
         connection->pings_missed++;

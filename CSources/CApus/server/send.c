@@ -352,6 +352,7 @@ int apus_connection_close(apus_connection *connection, uint16_t code, const uint
     connection->acknowledged = apus__stream_taken(&connection->stream);
     /* Only the peer's Close is awaited now; reading goes on even if nobody takes messages. */
     apus__stream_set_reading(&connection->stream, true);
+    apus__stream_resume_large(&connection->stream);
     apus__connection_set_timeout(connection, connection->endpoint->config->close_timeout);
     apus__connection_resume_rest(connection);
     /* What was sent before is to arrive before. */

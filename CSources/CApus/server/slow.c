@@ -160,6 +160,8 @@ void apus__slow_watch(apus_connection *connection)
     watch->connection = connection;
     apus__timer_init(&watch->timer, on_timer);
     begin_span(watch);
+    if (connection->phase == PHASE_REQUEST)
+        connection->acknowledged = watch->taken;
     arm(watch);
 }
 
@@ -179,7 +181,8 @@ void apus__slow_note_sent(apus_connection *connection)
     apus_watch *watch = connection->watch;
     if (watch == NULL)
         return;
-    if (connection->stream.outbox.charge == 0)
+    /* Of TLS only ciphertext may be left. The stream is full then, and will not tell so again. */
+    if (connection->stream.outbox.charge == 0 && !connection->stream.is_full)
         apus__slow_forget(connection);
     else if (connection->stream.outbox.charge <= config_of(connection)->outbound_limit)
         watch->lag_end = 0;
