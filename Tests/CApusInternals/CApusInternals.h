@@ -22,5 +22,6 @@ bool apus__trim_is_due(apus_trim *trim, size_t used);
 
 /* Of net/loop.h, which includes what only its own target finds. */
 bool apus__loop_is_ticking(const apus_loop *loop);
+void apus__loop_again(apus_loop *loop);
 
 #endif

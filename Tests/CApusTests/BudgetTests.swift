@@ -1,5 +1,6 @@
 import CApus
 import CApusCore
+import CApusInternals
 import Glibc
 import Synchronization
 import TestSupport
@@ -176,6 +177,51 @@ struct BudgetTests {
             partial.close()
             unread.close()
             server.stop()
+        }
+    }
+
+    /// Calls `body` on the loop, so many turns later.
+    private static func post(to server: CoreServer, after turns: Int, _ body: @escaping @Sendable () -> Void) {
+        server.post { if turns == 0 { body() } else { post(to: server, after: turns - 1, body) } }
+    }
+
+    /// Another loop, which is busy, may have a larger connection, so nobody is ended yet.
+    @Test func `over the budget large messages are not read on, and come once there is memory again`() async throws {
+        Used.set(0)
+        let ends = Ends()
+        let received = Box<UInt64>()
+        try await onThread {
+            let server = try Self.makeServer(ends) { $0.endpoint.inbound_limit = 8 << 20 }
+            let other = try Self.makeServer(ends, with: server)
+            let (client, large) = (try Client(port: server.port), try Self.connect(other, holding: 300_000))
+            try client.open("/large")
+            let (isBusy, mayGoOn) = (Blocker(), Blocker())
+            other.post {
+                isBusy.release()
+                mayGoOn.wait()
+            }
+            isBusy.wait()
+            let frame = Frame(Frame.Opcode.binary, [UInt8](repeating: 7, count: 400_000)).bytes
+            let before = server.counted()
+            try client.send(Array(frame.prefix(200_000)))
+            while server.counted().bytes_received < before.bytes_received + 200_000 { sched_yield() }
+            server.run {
+                Used.set(2_000_000)
+                apus__loop_again(server.loop)
+                try? client.send(Array(frame.dropFirst(200_000)))
+                // The rest is there for some polls, each of which would read a part of it.
+                Self.post(to: server, after: 6) {
+                    received.put(server.countedHere().bytes_received)
+                    Used.set(0)
+                    apus__loop_again(server.loop)
+                }
+            }
+            while server.counted().messages_received == before.messages_received { sched_yield() }
+            #expect(received.all.count == 1)
+            #expect(received.all[0] < before.bytes_received + UInt64(frame.count))
+            mayGoOn.release()
+            for each in [client, large] { each.close() }
+            #expect([other.stop(), server.stop()].map(\.memory_budget_closed) == [0, 0])
         }
     }
 }

@@ -1,5 +1,6 @@
 import CApus
 import CApusCore
+import CApusInternals
 import TestSupport
 import Testing
 
@@ -165,6 +166,27 @@ struct SendTests {
             #expect(try Self.readMessage(client) { _ in pongs += 1 } == [7])
             try client.send(.close(1000))
             client.close()
+        }
+    }
+
+    /// A turn sends 4 MiB. Nothing else wakes the loop for the rest: no timer runs, and no client says anything.
+    @Test func `what a turn has had no time for is sent without any other event`() async throws {
+        try await onThread {
+            let fixture = try SlowFixture(limit: 1 << 20)
+            let clients = try (0..<120).map { _ in try fixture.open(receiveBuffer: nil).0 }
+            let hasRested = Box<Bool>()
+            while hasRested.all.last != true {
+                fixture.server.run { hasRested.put(!apus__loop_is_ticking(fixture.server.loop)) }
+            }
+            let payload = [UInt8](repeating: 1, count: 100_000)
+            fixture.server.run { [topic = fixture.topic] in
+                #expect(apus_topic_publish(topic.pointer, APUS_OPCODE_BINARY, payload, payload.count, 0) == 0)
+            }
+            for client in clients {
+                #expect(try client.readFrame().payload.count == payload.count)
+                client.close()
+            }
+            fixture.end()
         }
     }
 }

@@ -155,16 +155,19 @@ final class CoreServer: @unchecked Sendable {
     /// What has been counted so far.
     func counted() -> apus_statistics {
         let sums = Box<apus_statistics>()
-        run {
-            var sum = apus_statistics()
-            if let listener = self.state.withLock({ $0.listener }) {
-                apus_listener_add_statistics(listener.pointer, &sum)
-            } else {
-                sum = self.state.withLock { $0.statistics }
-            }
-            sums.put(sum)
-        }
+        run { sums.put(self.countedHere()) }
         return sums.take() ?? apus_statistics()
+    }
+
+    /// The same, on the loop.
+    func countedHere() -> apus_statistics {
+        var sum = apus_statistics()
+        if let listener = state.withLock({ $0.listener }) {
+            apus_listener_add_statistics(listener.pointer, &sum)
+        } else {
+            sum = state.withLock { $0.statistics }
+        }
+        return sum
     }
 
     /// Calls `body` on the loop, and waits for it.
