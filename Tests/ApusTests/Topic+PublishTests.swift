@@ -156,6 +156,30 @@ struct TopicPublishTests {
         #expect(received.all == ["early", "early", "early", "late"])
     }
 
+    @Test func `a task that may publish and gives up lets the next one publish`() async throws {
+        let server = try makeServer(.with { $0.maxPendingDeliveries = 1 })
+        let topic = try server.topic("lobby")
+        let received = Log<Message>()
+        try await withListener(server, to: topic, received: received) {
+            let blocker = Blocker()
+            server.loops[0].post { blocker.wait() }
+            while topic.tryPublish("early") == .published {}
+            let other = Task {
+                let (wait, publication) = (PublishWait(), Publication([.text("never")]))
+                #expect(publication.tryPublish(on: topic, wait: wait) == .full)
+                try await wait.waitForRoom(on: topic, for: publication)
+                wait.giveUp()
+            }
+            try await until { server.loops[0].handle.delayedPublications == 1 }
+            let late = Task { try await topic.publish("late") }
+            try await until { server.loops[0].handle.delayedPublications == 2 }
+            blocker.release()
+            try await other.value
+            try await late.value
+        }
+        #expect(received.all == ["early", "late"])
+    }
+
     @Test func `a handler may publish only so much in one turn of its event loop, and goes on in the next`()
         async throws
     {

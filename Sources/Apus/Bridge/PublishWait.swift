@@ -34,10 +34,14 @@ package final class PublishWait: Sendable {
         }
         guard state.withLock({ !$0.isCancelled }) else {
             // Where it has been called already, others wait for the room that it does not use.
-            _ = apus_publish_wait_cancel(pointer)
+            giveUp()
             throw WebSocketError(.cancelled, "the task was cancelled while it waited to publish")
         }
     }
+
+    /// Ends the task's turn: if it has been called and has not published where it waited, others may use the room. For
+    /// a task that may end its turn in another way.
+    package func giveUp() { _ = apus_publish_wait_cancel(pointer) }
 
     private func begin(
         _ continuation: UnsafeContinuation<Void, Never>, _ topic: Topic, _ publication: Publication

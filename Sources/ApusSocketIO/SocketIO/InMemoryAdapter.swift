@@ -245,6 +245,7 @@ extension InMemoryAdapter {
     /// Sends a packet to all of an audience: by a topic where it is for a whole room, or for all.
     public func broadcast(_ packet: BroadcastPacket, to audience: Audience) async throws {
         let wait = PublishWait()
+        defer { wait.giveUp() }  // the audience may be one without a topic by now
         while let full = try state.withLock({ try broadcast(packet.packet, to: audience, wait, &$0) }) {
             try await wait.waitForRoom(on: full.topic, for: full.publication)
         }
