@@ -23,10 +23,9 @@ struct GaugeTests {
         }
     }
 
-    /// Whether `body` sees the gauge grow by so much, and fall again. Others of this process give and take meanwhile, so a
-    /// few attempts are made.
-    private static func shows(_ growth: Int, _ body: (_ noteFull: () -> Void) async throws -> Void) async throws -> Bool
-    {
+    /// Whether `body` sees the gauge grow by so much, and fall again. Other tests of this process give and take
+    /// meanwhile, so a few attempts are made.
+    private static func shows(_ growth: Int, _ body: (() -> Void) async throws -> Void) async throws -> Bool {
         for _ in 0..<5 {
             let before = MemoryGauge.current
             var full = before
