@@ -9,7 +9,6 @@
 #include "net/tcp.h"
 #include "net/write.h"
 #include "server/budget.h"
-#include "server/charge.h"
 #include "server/client.h"
 #include "server/closing.h"
 #include "server/keepalive.h"
@@ -162,23 +161,6 @@ void apus__connection_stop(apus_connection *connection)
     case PHASE_GONE:
         return;
     }
-}
-
-size_t apus__connection_charge(const apus_connection *connection)
-{
-    size_t inbound = connection->waiting_bytes + connection->session.message.payload.capacity;
-    if (connection->rest != NULL)
-        inbound += connection->rest->bytes.capacity;
-    if (connection->request != NULL)
-        inbound += connection->request->bytes.capacity;
-    if (connection->taken != NULL)
-        inbound += connection->taken->len;
-    return inbound + apus__stream_charge(&connection->stream);
-}
-
-bool apus__connection_is_outstanding(const apus_connection *connection)
-{
-    return apus__stream_is_outstanding(&connection->stream);
 }
 
 void apus__connection_drop_waiting(apus_connection *connection)

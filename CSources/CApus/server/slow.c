@@ -3,7 +3,6 @@
 
 #include "apus/alloc.h"
 #include "net/stream.h"
-#include "server/charge.h"
 
 /* A peer that acknowledges so many bytes in the lag catches up, whatever its limit. */
 #define ENOUGH_TAKEN ((size_t)64 * 1024)
@@ -186,11 +185,6 @@ void apus__slow_note_sent(apus_connection *connection)
         apus__slow_forget(connection);
     else if (connection->stream.outbox.charge <= config_of(connection)->outbound_limit)
         watch->lag_end = 0;
-}
-
-uint64_t apus__connection_acknowledged(const apus_connection *connection)
-{
-    return apus__stream_taken(&connection->stream);
 }
 
 bool apus__slow_is_taking(apus_connection *connection)
