@@ -4,7 +4,6 @@ import Testing
 
 @testable import ApusSocketIO
 
-/// What sessions hold is in the gauge of the whole process, beside what other tests hold; so only what is large shows.
 @Suite(.serialized, .withPeers, .timeLimit(.minutes(5)))
 struct GaugeTests {
     @Test func `a session reports its queue, and takes it back`() async throws {
@@ -23,39 +22,30 @@ struct GaugeTests {
         }
     }
 
-    /// Whether `body` sees the gauge grow by so much, and fall again. Other tests of this process give and take
-    /// meanwhile, so a few attempts are made.
-    private static func shows(_ growth: Int, _ body: (() -> Void) async throws -> Void) async throws -> Bool {
-        for _ in 0..<5 {
-            let before = MemoryGauge.current
-            var full = before
-            try await body { full = MemoryGauge.current }
-            if full > before + growth, MemoryGauge.current < before + growth / 2 { return true }
-        }
-        return false
-    }
-
-    @Test func `rooms show in the gauge, until they are left`() async throws {
-        try await withSocketIO { io, port in
-            let poller = try await onThread { try Poller(port: port) }
-            let socket = try #require(io.root.sockets.values.first)
-            let rooms = (0..<30_000).map { "room \($0)" }
-            let isShown = try await Self.shows(12_000_000) { noteFull in
-                await socket.join(rooms)
-                noteFull()
-                await socket.leave(rooms)
-            }
-            #expect(isShown)
-            poller.connection.close()
-        }
-    }
-
-    @Test func `acknowledgements that are awaited show in the gauge, until the client has gone`() async throws {
-        try await withSocketIO { io, port in
-            let isShown = try await Self.shows(10_000_000) { noteFull in
+    @Test func `rooms show in the gauge, until they are left`() async {
+        // A process of its own: the gauge is the whole process's.
+        await #expect(processExitsWith: .success) {
+            try await withSocketIO { io, port in
                 let poller = try await onThread { try Poller(port: port) }
                 let socket = try #require(io.root.sockets.values.first)
-                await withTaskGroup { group in
+                let rooms = (0..<30_000).map { "room \($0)" }
+                let before = MemoryGauge.current
+                await socket.join(rooms)
+                try #require(MemoryGauge.current > before + 12_000_000)
+                await socket.leave(rooms)
+                try #require(MemoryGauge.current < before + 2_000_000)
+                poller.connection.close()
+            }
+        }
+    }
+
+    @Test func `acknowledgements that are awaited show in the gauge, until the client has gone`() async {
+        await #expect(processExitsWith: .success) {
+            try await withSocketIO { io, port in
+                let before = MemoryGauge.current
+                let poller = try await onThread { try Poller(port: port) }
+                let socket = try #require(io.root.sockets.values.first)
+                try await withThrowingTaskGroup { group in
                     for _ in 0..<5000 {
                         group.addTask {
                             await #expect(throws: SocketIOError.self) {
@@ -64,13 +54,14 @@ struct GaugeTests {
                         }
                     }
                     while socket.state.withLock({ $0.acknowledgements.count }) < 5000 { await Task.yield() }
-                    noteFull()
+                    try #require(MemoryGauge.current > before + 10_000_000)
                     socket.disconnect(close: true)
+                    try await group.waitForAll()
                 }
                 poller.connection.close()
                 try await until { io.root.sockets.isEmpty }
+                try #require(MemoryGauge.current < before + 2_000_000)
             }
-            #expect(isShown)
         }
     }
 }

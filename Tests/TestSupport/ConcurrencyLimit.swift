@@ -6,7 +6,7 @@ import Testing
 /// Swift Testing begins all tests of a process at once, and Swift's tasks share as few threads as the machine has
 /// cores. On a small machine hundreds of servers and clients would then wait for each other longer than a client waits
 /// for its server. The time that a test waits for its place counts for its time limit, so that must be long.
-public struct Places: SuiteTrait, TestTrait, TestScoping {
+public struct ConcurrencyLimit: SuiteTrait, TestTrait, TestScoping {
     private let room: Room
     private let hasOwnThread: Bool
 
@@ -30,7 +30,7 @@ public struct Places: SuiteTrait, TestTrait, TestScoping {
     fileprivate static let computing = Self(room: Room(of: 1), hasOwnThread: true)
 }
 
-extension Trait where Self == Places {
+extension Trait where Self == ConcurrencyLimit {
     /// For tests that wait for peers: eight at a time.
     public static var withPeers: Self { .peers }
     /// For tests that keep a core busy for long: one at a time, on a thread of its own.
