@@ -25,6 +25,14 @@ struct TopicPublishTests {
         server.loops.map(\.handle.pendingBytes).max() ?? 0
     }
 
+    /// Blocks the first event loop and publishes until its inbox is full; the blocker lets it go on.
+    private static func fill(_ server: WebSocketServer, _ topic: Topic) -> Blocker {
+        let blocker = Blocker()
+        server.loops[0].post { blocker.wait() }
+        while topic.tryPublish("early") == .published {}
+        return blocker
+    }
+
     @Test func `a publisher that is faster than the event loops is held back, and evicts nobody`() async throws {
         let (count, clients) = (20_000, 4)
         let server = try makeServer(
@@ -140,9 +148,7 @@ struct TopicPublishTests {
         let topic = try server.topic("lobby")
         let received = Log<Message>()
         try await withListener(server, to: topic, received: received) {
-            let blocker = Blocker()
-            server.loops[0].post { blocker.wait() }
-            while topic.tryPublish("early") == .published {}
+            let blocker = Self.fill(server, topic)
             let waiting = Task { try await topic.publish("cancelled") }
             try await until { server.loops[0].handle.delayedPublications == 1 }
             let late = Task { try await topic.publish("late") }
@@ -161,9 +167,7 @@ struct TopicPublishTests {
         let topic = try server.topic("lobby")
         let received = Log<Message>()
         try await withListener(server, to: topic, received: received) {
-            let blocker = Blocker()
-            server.loops[0].post { blocker.wait() }
-            while topic.tryPublish("early") == .published {}
+            let blocker = Self.fill(server, topic)
             let other = Task {
                 let (wait, publication) = (PublishWait(), Publication([.text("never")]))
                 #expect(publication.tryPublish(on: topic, wait: wait) == .full)

@@ -185,43 +185,73 @@ struct BudgetTests {
         server.post { if turns == 0 { body() } else { post(to: server, after: turns - 1, body) } }
     }
 
-    /// Another loop, which is busy, may have a larger connection, so nobody is ended yet.
-    @Test func `over the budget large messages are not read on, and come once there is memory again`() async throws {
+    /// Runs `body` with a server whose loop has half of a large message over the budget and does not read on, and with
+    /// its client and the message's other half. Another loop, which is busy, may have a larger connection, so nobody is
+    /// ended yet.
+    private static func withHeldMessage(_ body: @Sendable (CoreServer, Client, ArraySlice<UInt8>) throws -> Void) throws
+    {
         Used.set(0)
         let ends = Ends()
-        let received = Box<UInt64>()
+        let server = try Self.makeServer(ends) { $0.endpoint.inbound_limit = 8 << 20 }
+        let other = try Self.makeServer(ends, with: server)
+        let (client, large) = (try Client(port: server.port), try Self.connect(other, holding: 300_000))
+        try client.open("/large")
+        let (isBusy, mayGoOn) = (Blocker(), Blocker())
+        other.post {
+            isBusy.release()
+            mayGoOn.wait()
+        }
+        isBusy.wait()
+        let frame = Frame(Frame.Opcode.binary, [UInt8](repeating: 7, count: 400_000)).bytes
+        let before = server.counted().bytes_received
+        try client.send(Array(frame.prefix(200_000)))
+        while server.counted().bytes_received < before + 200_000 { sched_yield() }
+        try body(server, client, frame.dropFirst(200_000))
+        Used.set(0)
+        mayGoOn.release()
+        for each in [client, large] { each.close() }
+        #expect(other.stop().memory_budget_closed == 0)
+    }
+
+    @Test func `over the budget large messages are not read on, and come once there is memory again`() async throws {
         try await onThread {
-            let server = try Self.makeServer(ends) { $0.endpoint.inbound_limit = 8 << 20 }
-            let other = try Self.makeServer(ends, with: server)
-            let (client, large) = (try Client(port: server.port), try Self.connect(other, holding: 300_000))
-            try client.open("/large")
-            let (isBusy, mayGoOn) = (Blocker(), Blocker())
-            other.post {
-                isBusy.release()
-                mayGoOn.wait()
-            }
-            isBusy.wait()
-            let frame = Frame(Frame.Opcode.binary, [UInt8](repeating: 7, count: 400_000)).bytes
-            let before = server.counted()
-            try client.send(Array(frame.prefix(200_000)))
-            while server.counted().bytes_received < before.bytes_received + 200_000 { sched_yield() }
-            server.run {
-                Used.set(2_000_000)
-                apus__loop_again(server.loop)
-                try? client.send(Array(frame.dropFirst(200_000)))
-                // The rest is there for some polls, each of which would read a part of it.
-                Self.post(to: server, after: 6) {
-                    received.put(server.countedHere().bytes_received)
-                    Used.set(0)
+            try Self.withHeldMessage { server, client, rest in
+                let received = Box<UInt64>()
+                let before = server.counted()
+                server.run {
+                    Used.set(2_000_000)
                     apus__loop_again(server.loop)
+                    try? client.send(rest)
+                    // The rest is there for some polls, each of which would read a part of it.
+                    Self.post(to: server, after: 6) {
+                        received.put(server.countedHere().bytes_received)
+                        Used.set(0)
+                        apus__loop_again(server.loop)
+                    }
                 }
+                while server.counted().messages_received == before.messages_received { sched_yield() }
+                #expect(received.all.count == 1)
+                #expect(received.all[0] < before.bytes_received + UInt64(rest.count))
+                #expect(server.stop().memory_budget_closed == 0)
             }
-            while server.counted().messages_received == before.messages_received { sched_yield() }
-            #expect(received.all.count == 1)
-            #expect(received.all[0] < before.bytes_received + UInt64(frame.count))
-            mayGoOn.release()
-            for each in [client, large] { each.close() }
-            #expect([other.stop(), server.stop()].map(\.memory_budget_closed) == [0, 0])
+        }
+    }
+
+    @Test func `over the budget a connection that is closed still sees the peer's Close`() async throws {
+        try await onThread {
+            try Self.withHeldMessage { server, client, rest in
+                server.run {
+                    Used.set(2_000_000)
+                    apus__loop_again(server.loop)
+                    try? client.send(rest)
+                    Self.post(to: server, after: 6) { server.stopListener(deadline: 3_600_000) }
+                }
+                let code = try client.readClose()
+                #expect(code == 1001)
+                let statistics = server.waitForStop()
+                #expect(statistics.close_timeouts == 0)
+                #expect(statistics.memory_budget_closed == 0)
+            }
         }
     }
 }
