@@ -146,4 +146,18 @@ struct InMemoryAdapterTests {
             #expect(try await heard() == [[#"42["a"]"#], [#"42["a"]"#], [#"42["a"]"#], []])
         }
     }
+
+    @Test func `a namespace in which nothing happens any more forgets what was sent and who was lost`() async throws {
+        var configuration = SocketIOServer.Configuration()
+        configuration.recovery = .init(maxDisconnection: .milliseconds(100))
+        try await withSocketIO(configuration) { io, port in
+            let adapter = try #require(io.root.adapter as? InMemoryAdapter)
+            let text = String(repeating: "x", count: 10_000)
+            for _ in 0..<10 { try await io.emit("text", text) }
+            adapter.persist(
+                RecoveredSession(id: "a", privateID: "secret", rooms: [], data: .string(text)))
+            #expect(adapter.state.withLock { $0.reportedBytes } > 110_000)
+            try await until { adapter.state.withLock { $0.memory?.clientCount == 0 && $0.reportedBytes < 20_000 } }
+        }
+    }
 }

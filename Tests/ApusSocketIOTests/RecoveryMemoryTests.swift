@@ -175,4 +175,24 @@ struct RecoveryMemoryTests {
         #expect(missed(since: offsets[0], in: memory, after: 400) == nil)
         #expect(missed(since: offsets[398], in: memory, after: 400) == Self.numbers(399..<400))
     }
+
+    @Test func `what is out of its time is forgotten though nothing follows, but for the last event`() throws {
+        let limits = SocketIOServer.Configuration.Recovery(maxDisconnection: .seconds(100))
+        var memory = RecoveryMemory(limits)
+        #expect(memory.forgetOld(now: Self.start) == nil)
+        let offsets = record(Self.numbers(0..<3), in: &memory)
+        memory.persist(Self.session("0"), now: Self.start + .seconds(50))
+        let full = memory.footprint
+        let next = memory.forgetOld(now: Self.start + .seconds(99))
+        let due = try #require(next)
+        #expect(memory.footprint == full)
+        #expect(due <= Self.start + .seconds(101))
+        #expect(memory.forgetOld(now: Self.start + .seconds(120)) == Self.start + .seconds(150))
+        #expect(memory.footprint < full && memory.clientCount == 1)
+        #expect(memory.forgetOld(now: Self.start + .seconds(151)) == nil)
+        #expect(memory.clientCount == 0)
+        #expect(memory.footprint > 0)
+        #expect(missed(since: offsets[1], in: memory, after: 151) == nil)
+        #expect(missed(since: offsets[2], in: memory, after: 151) == [])
+    }
 }

@@ -12,31 +12,33 @@ import Synchronization
 public final class InMemoryAdapter: Adapter {
     private let name: String
     /// Not the namespace, which holds the adapter.
-    private let core: ServerCore
-    private let state: Mutex<State>
+    let core: ServerCore
+    let state: Mutex<State>
 
     /// A room, or the whole namespace.
-    private struct Room {
+    struct Room {
         var members: Set<Name> = []
         /// Those who do not hear the topic.
         var apart: Set<Name> = []
         let topic: Topic
     }
 
-    private struct Member {
+    struct Member {
         let socket: Socket
         var rooms: Set<Name>
         /// Set once it hears the topics of its rooms.
         var webSocket: WebSocket?
     }
 
-    private struct State: Sendable {
+    struct State: Sendable {
         var everybody: Room
         var rooms: [Name: Room] = [:]
         var members: [Name: Member] = [:]
         var memory: RecoveryMemory?
         /// What the gauge has been told that ``memory`` takes up.
         var reportedBytes = 0
+        /// Whether it is scheduled that ``memory`` forgets what is out of its time.
+        var isForgetting = false
 
         /// Tells the gauge of a change.
         mutating func report() {
@@ -265,6 +267,7 @@ extension InMemoryAdapter {
         var packet = packet
         if !audience.isVolatile, state.memory != nil { try packet.checkAttachments() }
         let isRecorded = !audience.isVolatile && state.memory?.record(&packet, to: audience) == true
+        forgetInTime(&state)
         let messages = try packet.checked()
         switch publish(messages, to: audience, wait, state) {
         case .published: break
@@ -376,54 +379,6 @@ extension InMemoryAdapter {
             return self.members(audience, state)
         }
         for member in members { member.socket.disconnect(close: close) }
-    }
-}
-
-/// Remembering.
-extension InMemoryAdapter {
-    /// Gives a packet its place among those that are remembered, where any are.
-    public func recorded(_ packet: BroadcastPacket, to audience: Audience) -> BroadcastPacket {
-        // Without this there is nothing to remember, and no need to lock.
-        guard core.configuration.recovery != nil else { return packet }
-        return state.withLock { state in
-            var packet = packet
-            state.memory?.record(&packet.packet, to: audience)
-            state.report()
-            return packet
-        }
-    }
-
-    /// Remembers a client that was lost.
-    public func persist(_ session: RecoveredSession) {
-        let forgotten = state.withLock { state in
-            defer { state.report() }
-            return state.memory?.persist(session) ?? 0
-        }
-        for _ in 0..<forgotten { core.engine.refusals.count(\.recoveries) }
-    }
-
-    /// Forgets a client that was lost: it is not to come back.
-    public func forget(privateID: String) {
-        state.withLock { state in
-            state.memory?.forget(privateID: privateID)
-            state.report()
-        }
-    }
-
-    /// Forgets the clients of an audience that were lost.
-    public func forget(_ audience: Audience) {
-        state.withLock { state in
-            state.memory?.forget(audience)
-            state.report()
-        }
-    }
-
-    /// Gives back a client that was lost.
-    public func restore(privateID: String, offset: String) -> Recovery? {
-        state.withLock { state in
-            defer { state.report() }
-            return state.memory?.restore(privateID: privateID, offset: offset) ?? nil
-        }
     }
 }
 

@@ -80,6 +80,18 @@ extension RecoveryMemory {
         footprint -= last.footprint
     }
 
+    /// Forgets all that is out of its time, for when nothing is sent and nobody is lost meanwhile. The last event stays:
+    /// a client that has missed nothing names its place.
+    ///
+    /// - Returns: when there is more to forget; `nil` where nothing is remembered but that event.
+    mutating func forgetOld(now: Instant = .now) -> Instant? {
+        forgetFirst(sent.dropLast().prefix { now - $0.time > limits.maxDisconnection }.count)
+        forgetOldClients(now)
+        let firstEvent = sent.count > 1 ? sent[0].time : nil
+        let firstClient = departures.first.flatMap { lost[Name($0.privateID)]?.time }
+        return [firstEvent, firstClient].compactMap(\.self).min().map { $0 + limits.maxDisconnection }
+    }
+
     private static let radix = 36
 
     /// Drops what is out of its window, and, many at a time, what is too much.
@@ -94,9 +106,15 @@ extension RecoveryMemory {
                 old += 1
             }
         }
-        footprint -= sent[..<old].reduce(0) { $0 + $1.footprint }
+        forgetFirst(old)
+    }
+
+    private mutating func forgetFirst(_ old: Int) {
+        for event in sent[..<old] {
+            sentBytes -= event.size
+            footprint -= event.footprint
+        }
         sent.removeFirst(old)
-        sentBytes = left
     }
 
     /// The place behind an event that a client has named; `nil` where it is not remembered.
@@ -118,7 +136,7 @@ extension RecoveryMemory {
     mutating func persist(_ session: RecoveredSession, now: Instant = .now) -> Int {
         _ = removeLost(session.privateID)
         lostCount += 1
-        let footprint = session.weight + session.data.footprint
+        let footprint = session.weight + session.data.footprint + Self.roomByteCount * session.rooms.count
         let lost = Lost(session: session, time: now, size: session.weight, footprint: footprint, number: lostCount)
         self.lost[Name(session.privateID)] = lost
         self.footprint += footprint
@@ -126,6 +144,9 @@ extension RecoveryMemory {
         lostBytes += lost.size
         return forgetOldClients(now)
     }
+
+    /// For the gauge, as measured: a room of a client that was lost, beside its name.
+    private static let roomByteCount = 128
 
     private mutating func removeLost(_ privateID: String) -> Lost? {
         guard let lost = lost.removeValue(forKey: Name(privateID)) else { return nil }
