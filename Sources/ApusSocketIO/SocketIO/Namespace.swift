@@ -34,7 +34,7 @@ public final class Namespace: Sendable {
     deinit { MemoryGauge.subtract(Self.ownByteCount) }
 
     /// For the gauge, as measured: this object, its adapter, and their tables.
-    private static let ownByteCount = 2048
+    private static let ownByteCount = 1024
 
     /// Where its clients and rooms are kept.
     public var adapter: any Adapter {

@@ -8,6 +8,7 @@ enum SocketIOPlaces {
         var configuration = SocketIOServer.Configuration()
         configuration.pingInterval = .seconds(600)
         configuration.connectTimeout = .seconds(600)
+        configuration.forgetsEmptyNamespaces = true
         if recovers {
             configuration.recovery = .init(maxDisconnection: .seconds(3), maxPackets: 100_000, maxBytes: 16 << 20)
         }
@@ -37,8 +38,8 @@ enum SocketIOPlaces {
             for number in 0..<count { await socket.join("\(socket.id) \(number)") }
         }
         socket.on("publish") { (count: Int, size: Int) in
-            let text = String(repeating: "x", count: size)
-            for _ in 0..<count { try await io.emit("text", text) }
+            // Each has memory of its own: what is remembered would share it otherwise.
+            for _ in 0..<count { try await io.emit("text", String(repeating: "x", count: size)) }
         }
     }
 }
