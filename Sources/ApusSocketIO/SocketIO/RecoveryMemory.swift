@@ -80,8 +80,8 @@ extension RecoveryMemory {
         footprint -= last.footprint
     }
 
-    /// Forgets all that is out of its time, for when nothing is sent and nobody is lost meanwhile. The last event stays:
-    /// a client that has missed nothing names its place.
+    /// Forgets all that is out of its time, for when nothing is sent and nobody is lost meanwhile. The last event
+    /// stays: a client that has missed nothing names its place.
     ///
     /// - Returns: when there is more to forget; `nil` where nothing is remembered but that event.
     mutating func forgetOld(now: Instant = .now) -> Instant? {
