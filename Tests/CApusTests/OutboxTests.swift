@@ -155,7 +155,7 @@ import Testing
             outbox.check()
             outbox.advance(10 * count)
             outbox.check()
-            #expect(outbox.pointer.pointee.segments.first == 0)
+            #expect(outbox.pointer.pointee.segments.head == nil)
         }
     }
 

@@ -22,7 +22,7 @@
 void apus__outbox_init(apus_outbox *outbox)
 {
     memset(outbox, 0, sizeof *outbox);
-    apus__segments_reset(&outbox->segments, outbox->inline_segments, APUS_OUTBOX_INLINE);
+    apus__segments_init(&outbox->segments);
 }
 
 /* Frees a segment's part of its buffer. A chunk is charged as long as a segment holds it. */
@@ -41,8 +41,8 @@ static inline void release(apus_outbox *outbox, const apus_segment *segment)
 
 static void release_all(apus_outbox *outbox, const apus_segments *segments)
 {
-    for (uint32_t i = segments->first; i != segments->end; i++)
-        release(outbox, &segments->items[i]);
+    for (apus_segment_cursor at = apus__segments_begin(segments); at.segment != segments->end; apus__segments_step(&at))
+        release(outbox, at.segment);
 }
 
 static void end_held(apus_outbox *outbox)
@@ -50,24 +50,19 @@ static void end_held(apus_outbox *outbox)
     apus_held *held = outbox->held;
     if (held == NULL)
         return;
-    outbox->charge -= sizeof *held + apus__segments_charge(&held->segments);
-    apus__segments_reset(&held->segments, NULL, 0);
+    outbox->charge -= sizeof *held + held->segments.allocated;
+    apus__segments_reset(&held->segments);
     apus_free(held);
     outbox->held = NULL;
 }
 
 /* All segments are released. */
-static void forget_segments(apus_outbox *outbox)
+static inline void forget_segments(apus_outbox *outbox)
 {
-    apus_segments *segments = &outbox->segments;
     outbox->has_begun = false;
     outbox->waiting = 0;
-    segments->first = 0;
-    segments->end = 0;
-    if (APUS_LIKELY(!segments->is_allocated))
-        return;
-    outbox->charge -= apus__segments_charge(segments);
-    apus__segments_reset(segments, outbox->inline_segments, APUS_OUTBOX_INLINE);
+    outbox->charge -= outbox->segments.allocated;
+    apus__segments_reset(&outbox->segments);
 }
 
 void apus__outbox_clear(apus_outbox *outbox)
@@ -86,32 +81,37 @@ void apus__outbox_drop_waiting(apus_outbox *outbox)
         release_all(outbox, &outbox->held->segments);
     end_held(outbox);
     apus_segments *segments = &outbox->segments;
-    uint32_t kept = segments->first + (outbox->has_begun ? 1 : 0);
-    while (segments->end != kept) {
-        const apus_segment *segment = &segments->items[--segments->end];
-        outbox->bytes -= segment->len;
-        release(outbox, segment);
+    apus_segment_cursor at = apus__segments_begin(segments);
+    if (outbox->has_begun)
+        apus__segments_step(&at);
+    for (; at.segment != segments->end; apus__segments_step(&at)) {
+        outbox->bytes -= at.segment->len;
+        release(outbox, at.segment);
+    }
+    if (!outbox->has_begun) {
+        forget_segments(outbox);
+        return;
     }
     outbox->waiting = 0;
-    if (!outbox->has_begun)
-        forget_segments(outbox);
+    outbox->charge -= segments->allocated;
+    apus__segments_keep_first(segments);
+    outbox->charge += segments->allocated;
 }
 
 /* Makes room for one more segment, and charges what that takes. */
 static inline int make_room(apus_outbox *outbox, apus_segments *segments)
 {
-    if (APUS_LIKELY(segments->end < segments->capacity))
+    if (APUS_LIKELY(segments->end != segments->limit))
         return APUS_OK;
-    size_t before = apus__segments_charge(segments);
+    outbox->charge -= segments->allocated;
     int error = apus__segments_grow(segments);
-    outbox->charge += apus__segments_charge(segments) - before;
+    outbox->charge += segments->allocated;
     return error;
 }
 
 static inline void push(apus_segments *segments, apus_buffer *buffer, const uint8_t *data, size_t len, uint32_t flags)
 {
-    segments->items[segments->end++] =
-        (apus_segment){.buffer = buffer, .data = data, .len = (uint32_t)len, .flags = flags};
+    *segments->end++ = (apus_segment){.buffer = buffer, .data = data, .len = (uint32_t)len, .flags = flags};
 }
 
 /* A buffer of this outbox's own; its segments will hold it. NULL when memory is out. */
@@ -139,19 +139,26 @@ static int begin_chunk(apus_outbox *outbox, size_t size)
     return APUS_OK;
 }
 
-/* Whether bytes at `place` may go into a segment that has been queued already. */
-static bool may_extend(const apus_outbox *outbox, const apus_segment *last, const uint8_t *place, size_t len)
+/* Whether the next bytes of the chunk may go into a segment that has been queued already. */
+static bool may_extend(const apus_outbox *outbox, const apus_segment *last, size_t len)
 {
-    return last != NULL && last->buffer == outbox->chunk && last->data + last->len == place &&
+    return last != NULL && last->buffer == outbox->chunk &&
+           last->data + last->len == outbox->chunk->data + outbox->chunk_used &&
            last->len + len <= APUS_OUTBOX_GATHERED;
 }
 
 /* A place for `len` bytes, which is a segment, or a part of the last one. NULL when memory is out. */
 static uint8_t *gather(apus_outbox *outbox, apus_segments *segments, size_t len)
 {
+    bool has_room = outbox->chunk != NULL && len <= outbox->chunk->len - outbox->chunk_used;
+    apus_segment *last = apus__segments_last(segments);
+    if (has_room && may_extend(outbox, last, len)) {
+        last->len += (uint32_t)len;
+        outbox->chunk_used += len;
+        return (uint8_t *)(uintptr_t)last->data + last->len - len;
+    }
     if (make_room(outbox, segments) != APUS_OK)
         return NULL;
-    bool has_room = outbox->chunk != NULL && len <= outbox->chunk->len - outbox->chunk_used;
     if (!has_room && len >= SEPARATE_SIZE) {
         apus_buffer *separate = make_own(outbox, len);
         if (separate == NULL)
@@ -162,11 +169,7 @@ static uint8_t *gather(apus_outbox *outbox, apus_segments *segments, size_t len)
     if (!has_room && begin_chunk(outbox, len) != APUS_OK)
         return NULL;
     uint8_t *place = outbox->chunk->data + outbox->chunk_used;
-    apus_segment *last = apus__segments_last(segments);
-    if (may_extend(outbox, last, place, len))
-        last->len += (uint32_t)len;
-    else
-        push(segments, apus_buffer_retain(outbox->chunk), place, len, APUS_SEGMENT_OWN);
+    push(segments, apus_buffer_retain(outbox->chunk), place, len, APUS_SEGMENT_OWN);
     outbox->chunk_used += len;
     return place;
 }
@@ -176,10 +179,13 @@ static apus_held *begin_held(apus_outbox *outbox)
 {
     if (outbox->held != NULL)
         return outbox->held;
-    outbox->held = apus_calloc(1, sizeof *outbox->held);
-    if (outbox->held != NULL)
-        outbox->charge += sizeof *outbox->held;
-    return outbox->held;
+    apus_held *held = apus_calloc(1, sizeof *held);
+    if (held == NULL)
+        return NULL;
+    apus__segments_init(&held->segments);
+    outbox->charge += sizeof *held;
+    outbox->held = held;
+    return held;
 }
 
 uint8_t *apus__outbox_claim(apus_outbox *outbox, size_t len, bool is_held)
@@ -242,12 +248,22 @@ int apus__outbox_share(apus_outbox *outbox, apus_buffer *buffer, const uint8_t *
 /* A control frame that waits, of that kind. */
 static apus_segment *find_waiting(apus_outbox *outbox, uint32_t flags)
 {
-    apus_segment *waiting = outbox->segments.items + outbox->segments.first + (outbox->has_begun ? 1 : 0);
+    apus_segment *waiting = outbox->segments.first + (outbox->has_begun ? 1 : 0);
     for (uint8_t i = 0; i < outbox->waiting; i++) {
         if ((waiting[i].flags & flags) != 0)
             return &waiting[i];
     }
     return NULL;
+}
+
+/* Behind the control frames that wait already. */
+static int insert_waiting(apus_outbox *outbox, apus_segment segment)
+{
+    apus_segments *segments = &outbox->segments;
+    outbox->charge -= segments->allocated;
+    int error = apus__segments_insert(segments, (outbox->has_begun ? 1u : 0u) + outbox->waiting, segment);
+    outbox->charge += segments->allocated;
+    return error;
 }
 
 int apus__outbox_control(apus_outbox *outbox, const uint8_t *frame, size_t len, uint32_t flags)
@@ -263,17 +279,18 @@ int apus__outbox_control(apus_outbox *outbox, const uint8_t *frame, size_t len, 
     }
     if (outbox->waiting == MOST_WAITING)
         return APUS_EFULL;
-    if (make_room(outbox, &outbox->segments) != APUS_OK)
-        return APUS_ENOMEM;
     apus_buffer *buffer = apus_buffer_new(APUS_CONTROL_FRAME_SIZE); /* a later Pong may be longer */
     if (buffer == NULL)
         return APUS_ENOMEM;
     memcpy(buffer->data, frame, len);
-    apus__segments_insert(&outbox->segments, (outbox->has_begun ? 1u : 0u) + outbox->waiting,
-                          (apus_segment){.buffer = buffer,
-                                         .data = buffer->data,
-                                         .len = (uint32_t)len,
-                                         .flags = flags | APUS_SEGMENT_CONTROL | APUS_SEGMENT_LAST});
+    apus_segment segment = {.buffer = buffer,
+                            .data = buffer->data,
+                            .len = (uint32_t)len,
+                            .flags = flags | APUS_SEGMENT_CONTROL | APUS_SEGMENT_LAST};
+    if (insert_waiting(outbox, segment) != APUS_OK) {
+        apus_buffer_release(buffer);
+        return APUS_ENOMEM;
+    }
     outbox->charge += apus__segment_charge(buffer);
     outbox->waiting++;
     outbox->bytes += len;
@@ -299,10 +316,13 @@ int apus__outbox_release(apus_outbox *outbox)
     while (!apus__segments_is_empty(&held->segments)) {
         if (make_room(outbox, &outbox->segments) != APUS_OK)
             return APUS_ENOMEM;
-        const apus_segment *segment = &held->segments.items[held->segments.first++];
-        outbox->segments.items[outbox->segments.end++] = *segment;
-        outbox->bytes += segment->len;
-        held->bytes -= segment->len;
+        apus_segment segment = *held->segments.first;
+        *outbox->segments.end++ = segment;
+        outbox->bytes += segment.len;
+        held->bytes -= segment.len;
+        outbox->charge -= held->segments.allocated;
+        apus__segments_pass(&held->segments);
+        outbox->charge += held->segments.allocated;
     }
     end_held(outbox);
     return APUS_OK;
@@ -310,12 +330,12 @@ int apus__outbox_release(apus_outbox *outbox)
 
 int apus__outbox_peek(apus_outbox *outbox, struct iovec *pieces, int most)
 {
-    const apus_segment *segment = outbox->segments.items + outbox->segments.first;
-    const apus_segment *end = outbox->segments.items + outbox->segments.end;
+    const apus_segments *segments = &outbox->segments;
+    apus_segment_cursor at = apus__segments_begin(segments);
     int count = 0;
-    for (; count < most && segment != end; count++, segment++) {
-        pieces[count].iov_base = (void *)(uintptr_t)segment->data;
-        pieces[count].iov_len = segment->len;
+    for (; count < most && at.segment != segments->end; count++, apus__segments_step(&at)) {
+        pieces[count].iov_base = (void *)(uintptr_t)at.segment->data;
+        pieces[count].iov_len = at.segment->len;
     }
     return count;
 }
@@ -327,13 +347,14 @@ static void pass_first(apus_outbox *outbox)
         outbox->has_begun = false;
     else
         outbox->waiting--;
-    release(outbox, &outbox->segments.items[outbox->segments.first++]);
+    release(outbox, outbox->segments.first);
+    apus__segments_pass(&outbox->segments);
 }
 
 /* A part of the first segment has left. */
 static void begin_first(apus_outbox *outbox, size_t len)
 {
-    apus_segment *first = &outbox->segments.items[outbox->segments.first];
+    apus_segment *first = outbox->segments.first;
     first->data += len;
     first->len -= (uint32_t)len;
     if (!outbox->has_begun && outbox->waiting != 0)
@@ -345,18 +366,18 @@ void apus__outbox_advance(apus_outbox *outbox, size_t len)
 {
     apus_segments *segments = &outbox->segments;
     outbox->bytes -= len;
-    while (len != 0 && (outbox->has_begun || outbox->waiting != 0) && len >= segments->items[segments->first].len) {
-        len -= segments->items[segments->first].len;
+    size_t allocated = segments->allocated;
+    while (len != 0 && (outbox->has_begun || outbox->waiting != 0) && len >= segments->first->len) {
+        len -= segments->first->len;
         pass_first(outbox);
     }
-    const apus_segment *segment = segments->items + segments->first;
-    const apus_segment *end = segments->items + segments->end;
-    for (; segment != end && len >= segment->len; segment++) {
-        len -= segment->len;
-        release(outbox, segment);
+    while (!apus__segments_is_empty(segments) && len >= segments->first->len) {
+        len -= segments->first->len;
+        release(outbox, segments->first);
+        apus__segments_pass(segments);
     }
-    segments->first = (uint32_t)(segment - segments->items);
-    if (segment == end)
+    outbox->charge -= allocated - segments->allocated;
+    if (apus__segments_is_empty(segments))
         forget_segments(outbox);
     else if (len != 0)
         begin_first(outbox, len);

@@ -9,9 +9,6 @@
 
 #include "segments.h"
 
-/* Segments that stand in the outbox itself; more are allocated while they are needed. */
-#define APUS_OUTBOX_INLINE 2
-
 /* A segment of gathered frames grows no further than this, so that control frames get in between. */
 #define APUS_OUTBOX_GATHERED ((size_t)16 * 1024)
 
@@ -30,7 +27,6 @@ typedef struct apus_outbox {
     apus_held *held;    /* NULL while nothing is */
     apus_buffer *chunk; /* the own chunk that is being filled; NULL: none */
     size_t chunk_used;
-    apus_segment inline_segments[APUS_OUTBOX_INLINE];
 } apus_outbox;
 
 /* Makes an empty outbox, which must stay where it is from then on. */
@@ -52,13 +48,13 @@ int apus__outbox_copy(apus_outbox *outbox, const uint8_t *header, size_t header_
 int apus__outbox_share(apus_outbox *outbox, apus_buffer *buffer, const uint8_t *data, size_t len, bool is_last);
 
 /* The same for the whole of a buffer, for the many deliveries of a topic; false, and nothing has changed, where the
- * array of segments has to grow first. */
+ * list of segments has to grow first. */
 static inline bool apus__outbox_share_now(apus_outbox *outbox, apus_buffer *buffer)
 {
     apus_segments *segments = &outbox->segments;
-    if (APUS_UNLIKELY(segments->end == segments->capacity))
+    if (APUS_UNLIKELY(segments->end == segments->limit))
         return false;
-    apus_segment *segment = &segments->items[segments->end++];
+    apus_segment *segment = segments->end++;
     segment->buffer = apus_buffer_retain(buffer);
     segment->data = buffer->data;
     segment->len = (uint32_t)buffer->len;

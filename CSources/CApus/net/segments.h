@@ -27,14 +27,35 @@ typedef struct apus_segment {
     uint32_t flags;
 } apus_segment;
 
-/* An array whose first place in use moves on as segments are sent. */
-typedef struct apus_segments {
-    apus_segment *items; /* the owner's own memory, or allocated, or NULL */
+/* Segments that stand in the list itself; blocks are allocated while more are queued. */
+#define APUS_SEGMENTS_OWN 2
+
+/* A block is full before there is another one behind it. */
+typedef struct apus_segment_block {
+    struct apus_segment_block *next; /* the one behind it, or NULL */
+    uint32_t begin;                  /* the first place that is used */
     uint32_t capacity;
-    uint32_t first;
-    uint32_t end;
-    bool is_allocated; /* `items` is */
+    apus_segment items[];
+} apus_segment_block;
+
+/* A list of segments, in blocks: what is queued stays where it is, however many follow. */
+typedef struct apus_segments {
+    apus_segment *first;       /* the first one in use */
+    apus_segment *first_limit; /* behind the last place of its block */
+    apus_segment *end;         /* behind the last one in use */
+    apus_segment *limit;       /* behind the last place of the last block */
+    apus_segment_block *head;  /* NULL: `own` is the only block */
+    apus_segment_block *tail;
+    size_t allocated; /* bytes of memory that the blocks take */
+    apus_segment own[APUS_SEGMENTS_OWN];
 } apus_segments;
+
+/* A place in a list. */
+typedef struct apus_segment_cursor {
+    apus_segment *segment;
+    const apus_segment *limit; /* behind the last place of its block */
+    apus_segment_block *block;
+} apus_segment_cursor;
 
 /* The bytes of memory that `buffer` takes. */
 static inline size_t apus__segment_charge(const apus_buffer *buffer)
@@ -42,10 +63,19 @@ static inline size_t apus__segment_charge(const apus_buffer *buffer)
     return sizeof *buffer + buffer->len;
 }
 
-/* The bytes of memory that the array takes. */
-static inline size_t apus__segments_charge(const apus_segments *segments)
+/* Makes an empty list, which must stay where it is from then on. */
+void apus__segments_init(apus_segments *segments);
+
+/* Frees the blocks. */
+void apus__segments_free_blocks(apus_segments *segments);
+
+/* Begins again. All segments are released. */
+static inline void apus__segments_reset(apus_segments *segments)
 {
-    return segments->is_allocated ? segments->capacity * sizeof *segments->items : 0;
+    if (APUS_UNLIKELY(segments->head != NULL))
+        apus__segments_free_blocks(segments);
+    segments->first = segments->own;
+    segments->end = segments->own;
 }
 
 static inline bool apus__segments_is_empty(const apus_segments *segments)
@@ -53,25 +83,53 @@ static inline bool apus__segments_is_empty(const apus_segments *segments)
     return segments->first == segments->end;
 }
 
-static inline apus_segment *apus__segments_last(apus_segments *segments)
+/* The last segment; NULL where there is none, or where a block has begun behind it. */
+static inline apus_segment *apus__segments_last(const apus_segments *segments)
 {
-    return apus__segments_is_empty(segments) ? NULL : &segments->items[segments->end - 1];
+    const apus_segment *begin =
+        segments->head == segments->tail ? segments->first : segments->tail->items + segments->tail->begin;
+    return segments->end == begin ? NULL : segments->end - 1;
 }
 
-/* The last place is taken: makes room for one more. APUS_OK or APUS_ENOMEM. */
+/* A walk through the list ends when `segment` is the list's `end`. */
+static inline apus_segment_cursor apus__segments_begin(const apus_segments *segments)
+{
+    return (apus_segment_cursor){.segment = segments->first, .limit = segments->first_limit, .block = segments->head};
+}
+
+static inline void apus__segments_step(apus_segment_cursor *cursor)
+{
+    if (APUS_LIKELY(++cursor->segment != cursor->limit) || cursor->block == NULL || cursor->block->next == NULL)
+        return;
+    apus_segment_block *block = cursor->block->next;
+    *cursor = (apus_segment_cursor){
+        .segment = block->items + block->begin, .limit = block->items + block->capacity, .block = block};
+}
+
+/* The last place is taken: makes room for one more. APUS_OK, or APUS_ENOMEM, which changes nothing. */
 int apus__segments_grow(apus_segments *segments);
 
-/* Makes room for one more segment behind the last one. APUS_OK or APUS_ENOMEM, which changes nothing. */
+/* Makes room for one more segment behind the last one. APUS_OK, or APUS_ENOMEM, which changes nothing. */
 static inline int apus__segments_make_room(apus_segments *segments)
 {
-    return APUS_LIKELY(segments->end < segments->capacity) ? APUS_OK : apus__segments_grow(segments);
+    return APUS_LIKELY(segments->end != segments->limit) ? APUS_OK : apus__segments_grow(segments);
 }
 
-/* Puts a segment so that `before` others are in front of it; there must be room. */
-void apus__segments_insert(apus_segments *segments, uint32_t before, apus_segment segment);
+/* Puts a segment so that `before` others are in front of it, which were put so or are the first one. APUS_OK, or
+ * APUS_ENOMEM, which changes nothing. */
+int apus__segments_insert(apus_segments *segments, uint32_t before, apus_segment segment);
 
-/* Frees what is allocated, and begins again in `items`, the owner's own memory for `capacity` segments. All segments
- * are released. */
-void apus__segments_reset(apus_segments *segments, apus_segment *items, uint32_t capacity);
+/* The first segment was the last one of its block: frees the block. */
+void apus__segments_leave_block(apus_segments *segments);
+
+/* Takes away the first segment, which is released. */
+static inline void apus__segments_pass(apus_segments *segments)
+{
+    if (APUS_UNLIKELY(++segments->first == segments->first_limit))
+        apus__segments_leave_block(segments);
+}
+
+/* Takes away all but the first segment; they are released. */
+void apus__segments_keep_first(apus_segments *segments);
 
 #endif

@@ -96,11 +96,21 @@ final class Outbox {
         return pieces.prefix(Int(count)).map { Array(UnsafeRawBufferPointer(start: $0.iov_base, count: $0.iov_len)) }
     }
 
-    var count: Int { Int(pointer.pointee.segments.end - pointer.pointee.segments.first) }
+    var count: Int { Self.segments(of: &pointer.pointee.segments).count }
+
+    private static func segments(of list: UnsafePointer<apus_segments>) -> [apus_segment] {
+        var segments: [apus_segment] = []
+        var place = apus__segments_begin(list)
+        while place.segment != list.pointee.end {
+            segments.append(place.segment.pointee)
+            apus__segments_step(&place)
+        }
+        return segments
+    }
 
     var charge: Int { pointer.pointee.charge }
 
-    /// The bytes of the arrays of segments, where they are allocated.
+    /// The bytes of the lists' blocks.
     var arrayMemory: Int {
         var sum = pointer.pointee.segments.allocated
         if let held = pointer.pointee.held { sum += held.pointee.segments.allocated + MemoryLayout<apus_held>.size }
@@ -110,15 +120,14 @@ final class Outbox {
     /// The bytes that are allocated for it alone: its chunks, each once, its control frames, and its arrays.
     var ownMemory: Int {
         var buffers: [UnsafeMutablePointer<apus_buffer>: Int] = [:]
-        func add(_ segments: apus_segments) {
-            for index in segments.first..<segments.end {
-                let segment = segments.items[Int(index)]
+        func add(_ list: UnsafePointer<apus_segments>) {
+            for segment in Self.segments(of: list) {
                 let isOwn = segment.flags & (APUS_SEGMENT_OWN.rawValue | APUS_SEGMENT_CONTROL.rawValue) != 0
                 if isOwn { buffers[segment.buffer] = MemoryLayout<apus_buffer>.size + segment.buffer.pointee.len }
             }
         }
-        add(pointer.pointee.segments)
-        if let held = pointer.pointee.held { add(held.pointee.segments) }
+        add(&pointer.pointee.segments)
+        if let held = pointer.pointee.held { add(&held.pointee.segments) }
         return buffers.values.reduce(arrayMemory, +)
     }
 
@@ -128,13 +137,9 @@ final class Outbox {
         #expect(apus__outbox_held(pointer) == held.count, sourceLocation: sourceLocation)
         let queued = peek().reduce(into: []) { $0 += $1 }
         #expect(queued == expected, sourceLocation: sourceLocation)
-        if expected.isEmpty { #expect(!pointer.pointee.segments.is_allocated, sourceLocation: sourceLocation) }
+        if expected.isEmpty { #expect(pointer.pointee.segments.allocated == 0, sourceLocation: sourceLocation) }
         if expected.isEmpty && held.isEmpty { #expect(pointer.pointee.chunk == nil, sourceLocation: sourceLocation) }
     }
-}
-
-extension apus_segments {
-    fileprivate var allocated: Int { is_allocated ? Int(capacity) * MemoryLayout<apus_segment>.stride : 0 }
 }
 
 func bytes(of buffer: UnsafeMutablePointer<apus_buffer>) -> UnsafeMutablePointer<UInt8> {
