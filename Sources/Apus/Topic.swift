@@ -51,7 +51,7 @@ public final class Topic: Sendable {
     }
 
     deinit {
-        registry?.forget(name)
+        registry?.forget(name, ObjectIdentifier(self))
         MemoryGauge.subtract(Self.ownByteCount + name.utf8.count)
     }
 

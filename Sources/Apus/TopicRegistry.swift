@@ -4,8 +4,15 @@ import Synchronization
 final class TopicRegistry: Sendable {
     private let entries = Mutex<[TopicName: Entry]>([:])
 
-    private struct Entry {
-        weak let topic: Topic?
+    private final class Entry {
+        private(set) weak var topic: Topic?
+        /// Tells topics of one name apart without a reference to any of them.
+        let identity: ObjectIdentifier
+
+        init(_ topic: Topic) {
+            self.topic = topic
+            identity = ObjectIdentifier(topic)
+        }
     }
 
     /// The topic of that name, which is made if there is none.
@@ -14,16 +21,18 @@ final class TopicRegistry: Sendable {
             let name = TopicName(name)
             if let topic = entries[name]?.topic { return topic }
             let topic = make()
-            entries[name] = Entry(topic: topic)
+            entries[name] = Entry(topic)
             return topic
         }
     }
 
     /// A topic ends. Another one of that name may have come meanwhile.
-    func forget(_ name: String) {
+    ///
+    /// No reference to that one is taken: it could become the last, and its end would call this under the lock.
+    func forget(_ name: String, _ identity: ObjectIdentifier) {
         entries.withLock { entries in
             let name = TopicName(name)
-            if let entry = entries[name], entry.topic == nil { entries[name] = nil }
+            if entries[name]?.identity == identity { entries[name] = nil }
         }
     }
 

@@ -56,6 +56,18 @@ struct TopicRegistryTests {
         #expect(server.topics.count == 0)
     }
 
+    @Test func `a topic that others take and drop while one of its name ends is forgotten once`() async throws {
+        let server = try makeServer()
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    for _ in 0..<50_000 { _ = try? server.topic("lobby") }
+                }
+            }
+        }
+        #expect(server.topics.count == 0)
+    }
+
     @Test func `names are compared by their bytes`() throws {
         let server = try makeServer()
         let composed = try server.topic("caf\u{E9}")
