@@ -37,6 +37,8 @@ extension WebSocket {
                 throw WebSocketError(.cancelled, "the task was cancelled while it sent a message in parts")
             }
             let attempt: Attempt? = await eventLoop.run {
+                // At the connection's end all who wait for their turn go on, with the same number.
+                if self.ending != nil { return Attempt.closed }
                 guard turn == self.outbound.turn else { return nil }
                 return bytes.withUnsafeBytes { self.attemptPart(isText: kind == .text, $0, isLast: isLast) }
             }

@@ -63,9 +63,12 @@ extension WebSocket {
     @inline(never)
     private func post(_ message: borrowing BorrowedMessage) -> SendResult { post(message.message) }
 
+    /// What a message on its way to the loop takes up beside its bytes: the call, and its place in the inbox.
+    private static let postByteCount = 256
+
     private func post(_ message: Message) -> SendResult {
         if status.ending != nil { return .closed }
-        let byteCount = message.byteCount
+        let byteCount = Self.postByteCount + message.byteCount
         guard !status.isFull, status.admitPost(of: byteCount) else { return .full }
         eventLoop.post {
             self.status.completePost(of: byteCount)

@@ -137,6 +137,29 @@ struct WebSocketSendInPartsTests {
         }
     }
 
+    @Test func `a task that waits for its turn when the connection ends learns that it is closed`() async throws {
+        let codes = Box<WebSocketError.Code?>()
+        try await withServer { socket in
+            try await socket.sendInParts(.text) { message in
+                Task(executorPreference: socket.eventLoop) {
+                    codes.put(await errorCode { try await socket.sendInParts(.text) { try await $0.write("x") } })
+                }
+                try await until { !socket.outbound.writers.isEmpty }
+                #expect(try await socket.next() == "go on")
+                socket.abort()
+                throw Mistake()
+            }
+        } body: { _, port in
+            let client = try await onThread { () -> Client in
+                let client = try Client.webSocket(port: port)
+                try client.send(.text("go on"))
+                return client
+            }
+            #expect(await codes.take() == .connectionClosed)
+            client.close()
+        }
+    }
+
     /// What a client hears that opens a connection, up to the Close behind two messages.
     private static func readTwoTexts(_ port: Int) async throws -> [String] {
         try await onThread {

@@ -115,4 +115,21 @@ struct WebSocketTrySendTests {
             #expect(await results.take() == [.sent, .full])
         }
     }
+    @Test func `from another thread messages without content are not without number`() async throws {
+        let results = Box<[SendResult]>()
+        try await withServer { socket in
+            let blocker = Blocker()
+            socket.eventLoop.post { blocker.wait() }
+            results.put(
+                await Task.detached { () -> [SendResult] in
+                    defer { blocker.release() }
+                    return (0..<10_000).map { _ in socket.trySend("") }
+                }.value)
+        } body: { _, port in
+            try await onThread { _ = try Client.webSocket(port: port).readClose() }
+            let results = try #require(await results.take())
+            #expect(results.prefix(1000).allSatisfy { $0 == .sent })
+            #expect(results.suffix(5000).allSatisfy { $0 == .full })
+        }
+    }
 }
