@@ -24,17 +24,19 @@ package enum Gzip {
         (0..<8).reduce(UInt32(index)) { value, _ in value & 1 == 0 ? value >> 1 : 0xEDB8_8320 ^ (value >> 1) }
     }
 
-    /// Whether a client takes it (RFC 9110 §12.5.3); a weight of zero is a no.
+    /// Whether a client takes it (RFC 9110 §12.5.3). A weight of zero is a no, and `*` stands for what is not named.
     package static func isAccepted(by request: HTTPRequest) -> Bool {
-        request.headerFields[values: .acceptEncoding].contains { value in
-            Substring(value).utf8.listElements().contains { element in
+        var (named, others) = (Bool?.none, false)
+        for value in request.headerFields[values: .acceptEncoding] {
+            for element in Substring(value).utf8.listElements() {
                 let parts = element.listElements(separator: UInt8(ascii: ";"))
-                guard let coding = parts.first, coding.isSameIgnoringCase(as: "gzip") || coding.isSame(as: "*") else {
-                    return false
-                }
-                return !parts.dropFirst().contains(where: isZeroWeight)
+                guard let coding = parts.first else { continue }
+                let isTaken = !parts.dropFirst().contains(where: isZeroWeight)
+                if coding.isSameIgnoringCase(as: "gzip") { named = isTaken }
+                if coding.isSame(as: "*") { others = isTaken }
             }
         }
+        return named ?? others
     }
 
     /// Whether a parameter is a weight of zero: `q=0`, or `q=0.000`.

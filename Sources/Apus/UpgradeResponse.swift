@@ -22,7 +22,7 @@ extension HTTPRequest {
         headerFields[values: .secWebSocketProtocol].flatMap { value in
             // By bytes: to compare a client's text costs quadratic time where it holds many combining marks.
             value.utf8.split(separator: UInt8(ascii: ",")).compactMap { element in
-                let token = element.filter { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") }
+                let token = element.trimmed
                 return token.isEmpty || !token.allSatisfy(\.isInToken) ? nil : String(decoding: token, as: UTF8.self)
             }
         }

@@ -22,6 +22,7 @@ struct GzipTests {
     @Test(arguments: [
         ("gzip", true), ("deflate, gzip;q=1.0, *;q=0.5", true), ("GZIP", true), ("*", true), ("br", false),
         ("gzip;q=0", false), ("gzip; q=0.000", false), ("gzip;q=0.1", true), ("", false),
+        ("gzip;q=0, *", false), ("*, gzip;q=0", false), ("*;q=0, gzip", true), ("br, *;q=0", false),
     ])
     func `a client that takes it says so`(field: String, isAccepted: Bool) {
         var request = HTTPRequest(method: .get, scheme: nil, authority: nil, path: "/")

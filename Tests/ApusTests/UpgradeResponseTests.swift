@@ -7,7 +7,7 @@ struct UpgradeResponseTests {
         arguments: [
             ([], []), (["chat"], ["chat"]), (["a,b", "c"], ["a", "b", "c"]), ([" a ,\tb\t, c"], ["a", "b", "c"]),
             (["a,,b, ,"], ["a", "b"]), (["chat.v1, !#$%&'*+-.^_`|~Z9"], ["chat.v1", "!#$%&'*+-.^_`|~Z9"]),
-            (["a\u{e4}, b, c/d, \"e\", f"], ["b", "f"]),
+            (["a\u{e4}, b, c/d, \"e\", f"], ["b", "f"]), (["a b, c\td, e"], ["e"]),
         ] as [([String], [String])])
     func `the subprotocols that a client offers are listed in its order`(values: [String], subprotocols: [String]) {
         var request = HTTPRequest(method: .get, scheme: nil, authority: nil, path: "/")
