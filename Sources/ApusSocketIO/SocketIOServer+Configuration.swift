@@ -7,9 +7,9 @@ extension SocketIOServer {
         /// Taking up again a connection that was lost: with the same identity, rooms and data, and with what was sent
         /// meanwhile.
         public struct Recovery: Hashable, Sendable {
-            /// For how long a client may be away.
+            /// How long a client may be away. Default: 2 minutes.
             public var maxDisconnection: Duration
-            /// Events that are remembered, for all clients of a namespace together.
+            /// The maximum number of events that are remembered, for all clients of a namespace. Default: 10,000.
             public var maxPackets: Int
             /// The maximum number of bytes of these events' texts and attachments, together, and, counted apart, of the
             /// rooms and the data of lost clients. With more events than that or ``maxPackets``, the older half is
@@ -18,10 +18,10 @@ extension SocketIOServer {
             /// The maximum number of lost clients that a namespace remembers. With more, those that were lost first
             /// cannot recover. Default: 100,000.
             public var maxClients: Int
-            /// Whether middlewares, which have admitted the client before, are not asked again.
+            /// Whether middlewares, which have admitted the client before, are not asked again. Default: true.
             public var skipsMiddlewares: Bool
 
-            /// Settings; two minutes, 10,000 events, 64 MiB, 100,000 clients, and no middleware twice.
+            /// Settings for recovery.
             public init(
                 maxDisconnection: Duration = .seconds(120), maxPackets: Int = 10_000, maxBytes: Int = 64 << 20,
                 maxClients: Int = 100_000, skipsMiddlewares: Bool = true
@@ -34,18 +34,18 @@ extension SocketIOServer {
             }
         }
 
-        /// Where clients connect; `/socket.io/`.
+        /// The path at which clients connect; with a slash at its end. Default: `/socket.io/`.
         public var path = "/socket.io/"
-        /// Between a pong and the next ping; 25 s.
+        /// The time between a pong and the next ping, at most 12 days. Default: 25 seconds.
         public var pingInterval = Duration.seconds(25)
-        /// For a pong; 20 s.
+        /// How long to wait for a pong, at most 12 days. On expiry the session ends. Default: 20 seconds.
         public var pingTimeout = Duration.seconds(20)
-        /// For the upgrade of a connection, from the WebSocket's opening; 10 s.
+        /// How long the upgrade of a connection may take, from the WebSocket's opening. Default: 10 seconds.
         public var upgradeTimeout = Duration.seconds(10)
-        /// For a connection's first namespace; 45 s.
+        /// How long a client may take to join its first namespace. On expiry the session ends. Default: 45 seconds.
         public var connectTimeout = Duration.seconds(45)
-        /// Bytes of a POST, answered with 413 above it, or of a WebSocket message, which closes with 1009 above it; a
-        /// million. More than the server's own `maxBodyBytes` or `maxMessageBytes` is refused.
+        /// The maximum size of a POST or of a WebSocket message, in bytes. A larger POST is answered with 413, a larger
+        /// message closes with 1009. At most the server's own `maxBodyBytes` and `maxMessageBytes`. Default: 1,000,000.
         public var maxPayloadBytes = 1_000_000
         /// The maximum memory that packets waiting for one client's polls take up, in bytes; each packet counts as 64
         /// bytes more than it holds. At the limit `emit` waits, and a packet that cannot wait ends the session.
@@ -83,27 +83,29 @@ extension SocketIOServer {
         /// The maximum number of namespaces that clients may name, see ``SocketIOServer/of(where:)``. Above it those
         /// without clients are forgotten; where there are none, clients get a `connect_error`. Default: 10,000.
         public var maxDynamicNamespaces = 10_000
-        /// The ways that clients may take; both.
+        /// The transports that clients may use. Default: both.
         public var transports: Set<Transport> = Set(Transport.allCases)
-        /// Whether a client that polls may go over to a WebSocket; yes.
+        /// Whether a client that polls may go over to a WebSocket. Default: true.
         public var allowsUpgrades = true
-        /// A cookie with the session's identity, for balancers; none.
+        /// A cookie with the session's identity, for load balancers. Default: `nil`, none.
         public var cookie: SessionCookie?
         /// The pages of other origins that may poll. Where its `headers` are empty, a preflight is allowed the header
         /// fields that it asks for, as upstream. WebSockets go by the server's
         /// `WebSocketServer.Configuration.originPolicy`. Default: `nil`, no pages of other origins.
         public var cors: CORS?
-        /// Decides on a new connection; throwing answers 403, with the words of a ``SocketIOError/refused(_:data:)``.
+        /// Decides on a new connection. Throwing answers 403, with the words of a ``SocketIOError/refused(_:data:)``.
+        /// Default: `nil`, all are admitted.
         public var allowRequest: (@Sendable @concurrent (Handshake) async throws -> Void)?
-        /// Bytes from which on what polls get is compressed, for clients that take gzip; `nil` for never. 1024.
+        /// The minimum size of a poll's answer to compress, in bytes, for clients that take gzip; `nil` for never.
+        /// Default: 1024.
         public var compressionThreshold: Int? = 1024
-        /// Taking up lost connections; off.
+        /// Whether clients can resume lost connections, and how. Default: `nil`, they cannot.
         public var recovery: Recovery?
-        /// A file `socket.io.min.js` that is served below ``path``; none.
+        /// A file to serve as `socket.io.min.js` below ``path``. Default: `nil`, none.
         public var clientScript: String?
-        /// Whether a namespace of ``SocketIOServer/of(where:)`` goes with its last client; it stays.
+        /// Whether a namespace of ``SocketIOServer/of(where:)`` goes with its last client. Default: false.
         public var forgetsEmptyNamespaces = false
-        /// Makes what keeps a namespace's rooms; ``InMemoryAdapter``.
+        /// Makes what keeps a namespace's rooms. Default: an ``InMemoryAdapter``.
         public var makeAdapter: @Sendable (Namespace) -> any Adapter = { InMemoryAdapter($0) }
 
         /// The defaults.
@@ -133,6 +135,9 @@ extension SocketIOServer {
                 namespaceBytes: maxNamespaceBytes, eventNameBytes: maxEventNameBytes, attachments: maxAttachments,
                 packetBytes: maxPacketBytes)
         }
+
+        /// Clients wait for two of them together, by timers that take no more than 2^31 milliseconds.
+        private static let longestTime = Duration.seconds(12 * 86_400)
 
         func validate(on server: WebSocketServer.Configuration) throws(WebSocketError) {
             guard maxPayloadBytes <= min(server.maxBodyBytes, server.maxMessageBytes) else {
@@ -175,8 +180,9 @@ extension SocketIOServer {
             for (name, value) in [
                 ("pingInterval", pingInterval), ("pingTimeout", pingTimeout), ("upgradeTimeout", upgradeTimeout),
                 ("connectTimeout", connectTimeout),
-            ] where value < .milliseconds(1) {
-                throw WebSocketError(.invalidConfiguration, "\(name) is \(value); it must be at least a millisecond")
+            ] where !(Duration.milliseconds(1)...Self.longestTime).contains(value) {
+                throw WebSocketError(
+                    .invalidConfiguration, "\(name) is \(value); it must be from a millisecond to 12 days")
             }
         }
     }

@@ -138,10 +138,9 @@ public final class SocketIOServer: Sendable {
     /// connections. Those that were lost cannot come back with what they had, either. Clients that connect later are
     /// served; to end for good, stop the server.
     public func disconnectAll() {
-        for namespace in allNamespaces {
-            for socket in namespace.sockets.values { socket.disconnect(close: true) }
-            namespace.adapter.forget(Audience())
-        }
+        // All of them, not only those in namespaces: one that is on its way to what it had is thrown out as well.
+        for client in engine.applications { (client as? Client)?.disconnect() }
+        for namespace in allNamespaces { namespace.adapter.forget(Audience()) }
         engine.closeSessions(.forcedClose)
     }
 

@@ -179,7 +179,9 @@ struct ClientTests {
         var configuration = SocketIOServer.Configuration()
         configuration.recovery = .init()
         configuration.makeAdapter = { namespace in
-            LosingAdapter(InMemoryAdapter(namespace)) { session in sessions.withLock { $0.append(session) } }
+            HookedAdapter(
+                InMemoryAdapter(namespace), comesBack: { $0.client.session.close(.transportClose) },
+                wasLost: { session in sessions.withLock { $0.append(session) } })
         }
         try await withSocketIO(configuration) { io, port in
             io.onConnection { socket in await socket.join("a", "b") }
@@ -218,52 +220,5 @@ struct ClientTests {
             try await onThread { try client.reset() }
             try await until { parent.children.isEmpty }
         }
-    }
-}
-
-/// Loses who comes back, before it lets them in.
-private struct LosingAdapter: Adapter {
-    let inner: InMemoryAdapter
-    let lost: @Sendable (RecoveredSession) -> Void
-
-    init(_ inner: InMemoryAdapter, lost: @escaping @Sendable (RecoveredSession) -> Void) {
-        self.inner = inner
-        self.lost = lost
-    }
-
-    func add(_ socket: Socket, _ recovery: Recovery?) {
-        if recovery != nil { socket.client.session.close(.transportClose) }
-        inner.add(socket, recovery)
-    }
-
-    func attach(_ socket: Socket, _ webSocket: WebSocket) { inner.attach(socket, webSocket) }
-    func remove(_ socket: Socket) -> Set<Name>? { inner.remove(socket) }
-    func rooms(of id: String) -> Set<Name> { inner.rooms(of: id) }
-    func join(_ rooms: Set<Name>, by socket: Socket) async { await inner.join(rooms, by: socket) }
-    func leave(_ rooms: Set<Name>, by socket: Socket) async { await inner.leave(rooms, by: socket) }
-    func join(_ rooms: Set<Name>, _ audience: Audience) async { await inner.join(rooms, audience) }
-    func leave(_ rooms: Set<Name>, _ audience: Audience) async { await inner.leave(rooms, audience) }
-    func broadcast(_ packet: BroadcastPacket, to audience: Audience) async throws {
-        try await inner.broadcast(packet, to: audience)
-    }
-    func broadcast(
-        _ packet: BroadcastPacket, to audience: Audience, timeout: Duration,
-        acknowledgement body: @escaping @Sendable (Result<[JSON], any Error>) -> Void
-    ) async throws -> Int {
-        try await inner.broadcast(packet, to: audience, timeout: timeout, acknowledgement: body)
-    }
-    func fetch(_ audience: Audience) async -> [RemoteSocket] { await inner.fetch(audience) }
-    func disconnect(_ audience: Audience, close: Bool) async { await inner.disconnect(audience, close: close) }
-    func recorded(_ packet: BroadcastPacket, to audience: Audience) -> BroadcastPacket {
-        inner.recorded(packet, to: audience)
-    }
-    func persist(_ session: RecoveredSession) {
-        inner.persist(session)
-        lost(session)
-    }
-    func forget(privateID: String) { inner.forget(privateID: privateID) }
-    func forget(_ audience: Audience) { inner.forget(audience) }
-    func restore(privateID: String, offset: String) -> Recovery? {
-        inner.restore(privateID: privateID, offset: offset)
     }
 }

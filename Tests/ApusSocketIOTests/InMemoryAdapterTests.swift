@@ -160,4 +160,21 @@ struct InMemoryAdapterTests {
             try await until { adapter.state.withLock { $0.memory?.clientCount == 0 && $0.reportedBytes < 20_000 } }
         }
     }
+
+    @Test func `a broadcast that all have acknowledged leaves nothing behind until its time is over`() async throws {
+        try await withSocketIO { io, port in
+            let client = try await onThread { try joined(port: port) }
+            try await until { io.root.sockets.count == 1 }
+            async let answering: Void = onThread {
+                for _ in 0..<1500 {
+                    let id = try client.readText().dropFirst(2).prefix { $0.isNumber }
+                    try client.send(.text("43\(id)[]"))
+                }
+            }
+            for _ in 0..<1500 { let _: [JSON] = try await io.root.timeout(.seconds(3600)).emitWithAck("x") }
+            try await answering
+            #expect(io.core.engine.timers.count < 1200)
+            client.close()
+        }
+    }
 }

@@ -365,7 +365,8 @@ struct SocketIOServerTests {
         for change: (inout SocketIOServer.Configuration) -> Void in [
             { $0.path = "socket.io" }, { $0.path = "/" }, { $0.transports = [] }, { $0.maxPayloadBytes = 0 },
             { $0.maxPayloadBytes = 1 << 30 },
-            { $0.pingTimeout = .zero }, { $0.clientScript = "/no/such/file.js" },
+            { $0.pingTimeout = .zero }, { $0.pingInterval = .seconds(Int64.max) },
+            { $0.clientScript = "/no/such/file.js" },
         ] {
             var configuration = SocketIOServer.Configuration()
             change(&configuration)

@@ -104,6 +104,51 @@ struct SocketTests {
         }
     }
 
+    @Test func `a client that is thrown out just while it is being lost does not recover, either`() async throws {
+        let losing = Mutex(Socket?.none)
+        var configuration = Self.recovering
+        configuration.makeAdapter = { namespace in
+            HookedAdapter(InMemoryAdapter(namespace), isLost: { _ in losing.withLock { $0 }?.disconnect() })
+        }
+        try await withSocketIO(configuration) { io, port in
+            let (client, socket, auth) = try await recoverable(io, port: port)
+            losing.withLock { $0 = socket }
+            try await onThread { try client.client.reset() }
+            try await until { io.root.sockets.isEmpty }
+            let back = try await onThread { try Recoverable(port: port, auth) }
+            #expect(back.id != client.id)
+            back.client.close()
+        }
+    }
+
+    @Test func `a client that is thrown out with all others while a middleware decides on its return does not recover`()
+        async throws
+    {
+        let gate = Gate()
+        var configuration = Self.recovering
+        configuration.recovery?.skipsMiddlewares = false
+        try await withSocketIO(configuration) { io, port in
+            let (client, _, auth) = try await recoverable(io, port: port)
+            try await onThread { try client.client.reset() }
+            try await until { io.root.sockets.isEmpty }
+            io.use { _ in await gate.pass() }
+            let returning = try await onThread { () -> TestSupport.Client in
+                let returning = try joined(port: port, nil)
+                try returning.send(.text("40\(auth)"))
+                return returning
+            }
+            try await until { gate.waiting == 1 }
+            io.disconnectAll()
+            gate.open()
+            let back = try await onThread { () -> Recoverable in
+                try returning.readClose()
+                return try Recoverable(port: port, auth)
+            }
+            #expect(back.id != client.id)
+            back.client.close()
+        }
+    }
+
     @Test func `a client that has said goodbye does not recover, and one that was lost does`() async throws {
         for goodbye in ["41", nil] {
             try await withSocketIO(Self.recovering) { io, port in

@@ -19,6 +19,16 @@ struct TimersTests {
         #expect(timers.count == 0)
     }
 
+    @Test func `a call that is due beyond what a clock can say waits, and holds up no other`() async throws {
+        let timers = Timers(loop: try EventLoop())
+        let isCalled = Mutex(false)
+        timers.schedule(at: .now + .seconds(Int64.max)) { Issue.record("it was called") }
+        timers.schedule(at: .now) { isCalled.withLock { $0 = true } }
+        try await until { isCalled.withLock { $0 } }
+        #expect(timers.count == 1)
+        timers.close()
+    }
+
     @Test func `calls come in the order in which they are due, also after a sweep`() throws {
         let timers = Timers(loop: try EventLoop())
         let owner = Owner()

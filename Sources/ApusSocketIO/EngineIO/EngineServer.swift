@@ -50,6 +50,11 @@ package final class EngineServer: Sendable {
         for session in state.withLock({ Array($0.sessions.values) }) { session.close(reason) }
     }
 
+    /// What lives on the sessions.
+    var applications: [any EngineApplication] {
+        state.withLock { Array($0.sessions.values) }.compactMap(\.application)
+    }
+
     /// How many sessions there are.
     package var sessionCount: Int { state.withLock { $0.sessions.count } }
 

@@ -30,7 +30,8 @@ extension EngineSession {
 
     /// Sends messages that stay together; waits where the client is slow.
     ///
-    /// - Throws: ``SocketIOError`` with the code `disconnected`, or `CancellationError`.
+    /// - Throws: ``SocketIOError`` with the code `disconnected`, or `CancellationError` where the task was cancelled
+    ///   while it waited.
     package func send(_ messages: [Message]) async throws {
         while true {
             let attempt: Attempt = step { state in self.attempt(messages, &state) }
@@ -89,12 +90,26 @@ extension EngineSession {
         return false
     }
 
+    /// Returns when it is worth trying again, or to look whether the task was cancelled.
     private func waitForPoll() async {
-        await withUnsafeContinuation { continuation in
+        let number = state.withLock { state in
+            state.senderCount += 1
+            return state.senderCount
+        }
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                state.withLock { state in
+                    // As long as nothing waits to be taken, nobody would wake us.
+                    guard state.machine.isOpen, state.machine.isWaitingForPoll, !Task.isCancelled else {
+                        return continuation.resume()
+                    }
+                    state.senders.append((number, continuation))
+                }
+            }
+        } onCancel: {
             state.withLock { state in
-                // As long as nothing waits to be taken, nobody would wake us.
-                guard state.machine.isOpen, state.machine.isWaitingForPoll else { return continuation.resume() }
-                state.senders.append(continuation)
+                guard let index = state.senders.firstIndex(where: { $0.number == number }) else { return }
+                state.senders.remove(at: index).continuation.resume()
             }
         }
     }

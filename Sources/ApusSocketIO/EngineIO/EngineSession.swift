@@ -40,7 +40,8 @@ package final class EngineSession: Sendable {
         var pollCount = 0
         var isPosting = false
         /// Tasks that wait until a poll has taken the queue.
-        var senders: [UnsafeContinuation<Void, Never>] = []
+        var senders: [(number: Int, continuation: UnsafeContinuation<Void, Never>)] = []
+        var senderCount = 0
         var scheduled: ContinuousClock.Instant?
         var application: (any EngineApplication)?
         var deliveries: [Delivery] = []
@@ -180,7 +181,7 @@ extension EngineSession {
     }
 
     private func wakeSenders(_ state: inout State) {
-        for sender in state.senders { sender.resume() }
+        for sender in state.senders { sender.continuation.resume() }
         state.senders = []
     }
 
@@ -327,7 +328,7 @@ extension EngineSession {
     /// Returns once the application has room for more messages.
     func waitForRoom() async { await application?.waitForRoom() }
 
-    private var application: (any EngineApplication)? { state.withLock { $0.application } }
+    var application: (any EngineApplication)? { state.withLock { $0.application } }
 
     private func takeProbe(_ webSocket: WebSocket) -> Bool {
         step { state in

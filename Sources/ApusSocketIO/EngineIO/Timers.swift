@@ -34,6 +34,9 @@ final class Timers: Sendable {
     init(loop: EventLoop) { self.loop = loop }
 
     private static let minSweep = 1024
+    /// The longest sleep. For a call that is due later several follow one another: the runtime traps at a time that its
+    /// clock cannot say.
+    private static let longestSleep = Duration.seconds(86_400)
 
     /// How many calls are scheduled, those included whose owners are gone and that were not looked for yet.
     var count: Int { state.withLock { $0.heap.count } }
@@ -71,6 +74,7 @@ final class Timers: Sendable {
     }
 
     private func sleep(until due: Instant, _ state: inout State) {
+        let due = min(due, .now + Self.longestSleep)
         state.sleeper?.cancel()
         state.wakes = due
         state.sleeper = Task(executorPreference: loop) { [self] in

@@ -161,3 +161,11 @@ private final class AcknowledgementCollector: Sendable {
         return state.withLock { ($0.answers, $0.missing) }
     }
 }
+
+/// Those whose acknowledgements of a broadcast are awaited. What waits for each of them holds it: when all have
+/// acknowledged, or are gone, nothing is kept until the time is over.
+final class AwaitedSockets: Sendable {
+    let all: [Socket]
+
+    init(_ all: [Socket]) { self.all = all }
+}

@@ -352,13 +352,15 @@ extension InMemoryAdapter {
         packet.id = id
         let messages = try packet.checked()
         let members = members(audience)
-        let sockets = members.map(\.socket)
-        for socket in sockets { socket.expectAcknowledgement(id, body) }
-        Self.send(messages, to: members, isVolatile: audience.isVolatile)
-        core.engine.timers.schedule(at: .now + timeout) {
-            for socket in sockets { socket.giveUp(id, SocketIOError.timedOut) }
+        let awaited = AwaitedSockets(members.map(\.socket))
+        for socket in awaited.all {
+            socket.expectAcknowledgement(id) { answer in withExtendedLifetime(awaited) { body(answer) } }
         }
-        return sockets.count
+        Self.send(messages, to: members, isVolatile: audience.isVolatile)
+        core.engine.timers.schedule(at: .now + timeout, for: awaited) { [weak awaited] in
+            for socket in awaited?.all ?? [] { socket.giveUp(id, SocketIOError.timedOut) }
+        }
+        return awaited.all.count
     }
 
     /// What is known of the clients of an audience.

@@ -234,6 +234,8 @@ extension Socket {
         if let privateID, recovery != nil {
             namespace.adapter.persist(
                 RecoveredSession(id: id, privateID: privateID, rooms: rooms.subtracting([Name(id)]), data: data))
+            // It may have been thrown out meanwhile, when there was nothing to forget yet.
+            if state.withLock({ $0.recoveryEnd == nil }) { namespace.adapter.forget(privateID: privateID) }
         }
         namespace.forget(self)
         client.awaits(-waiting.count)
