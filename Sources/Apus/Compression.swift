@@ -22,24 +22,27 @@ public struct Compression: Hashable, Sendable {
 
     let mode: Mode
 
-    /// How much is spent on each message to make it smaller, from 1, the fastest, to 9, the smallest. 1.
+    /// How much work to spend on each message, from 1, the fastest, to 9, the smallest.
     ///
     /// Level 1 is ISA-L's, from 2 on it is zlib's. Level 1 compresses JSON in less than a third of the time that level
-    /// 6 takes, to some 15 % more bytes.
+    /// 6 takes, to some 15 % more bytes. Default: 1.
     public var level = 1
-    /// Bytes from which on a message is compressed; smaller ones are sent as they are. 256.
+    /// The minimum size of a message to compress, in bytes. Smaller ones are sent as they are. Default: 256, and 32 for
+    /// ``dedicated(level:threshold:)``.
     public var threshold = 256
-    /// The server's window has 2 to this power bytes, at most, from 9 to 15. 15.
+    /// The maximum size of the server's window, as a power of two in bytes: from 9 to 15.
     ///
     /// A client may ask for less. If it asks for 8, with which zlib cannot compress, its offer is declined.
+    /// Default: 15.
     public var serverMaxWindowBits = 15
-    /// The client's window, in the same way. 15.
+    /// The maximum size of the client's window, in the same way.
     ///
-    /// A server asks it only of those clients that say that they can limit their window.
+    /// A server asks it only of those clients that say that they can limit their window. Default: 15.
     public var clientMaxWindowBits = 15
-    /// The server's messages do not refer to earlier ones, even if dedicated; the server then shares a compressor. No.
+    /// Whether the server's messages do not refer to earlier ones, even if dedicated; the server then shares a
+    /// compressor. Default: false.
     public var serverNoContextTakeover = false
-    /// The client's messages do not refer to earlier ones, even if dedicated. No.
+    /// Whether the client's messages do not refer to earlier ones, even if dedicated. Default: false.
     public var clientNoContextTakeover = false
 
     private init(_ mode: Mode) { self.mode = mode }

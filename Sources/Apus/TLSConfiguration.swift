@@ -1,4 +1,5 @@
-/// TLS for a server: its certificates, and whom it asks for theirs. TLS 1.2 and 1.3, with OpenSSL's default ciphers.
+/// TLS for a server: its certificates, and whom it asks for theirs. TLS 1.2 and 1.3; of TLS 1.2 only the ciphers
+/// of Mozilla's intermediate configuration, all of which have forward secrecy.
 ///
 /// ```swift
 /// var configuration = WebSocketServer.Configuration(port: 8443)
@@ -47,10 +48,10 @@ public struct TLSConfiguration: Hashable, Sendable {
     /// The first is the default; the others stand for the names in them (SNI, RFC 6066 §3), and the first that matches
     /// is taken. From 1 to 1000.
     public var certificates: [Certificate]
-    /// Whether clients have to show a certificate; they are not asked.
+    /// Whether clients have to show a certificate. Default: they are not asked.
     public var clientVerification = ClientVerification.none
-    /// What is spoken, for ALPN (RFC 7301), the preferred protocol first; `http/1.1`. A client that offers none of them
-    /// is refused; empty: whatever a client offers is ignored.
+    /// The protocols for ALPN (RFC 7301), the preferred one first. A client that offers none of them is refused. If
+    /// empty, what clients offer is ignored. Default: `http/1.1`.
     public var applicationProtocols = ["http/1.1"]
 
     /// TLS with these certificates.
@@ -78,11 +79,12 @@ public struct ClientTLSConfiguration: Hashable, Sendable {
         case everyone
     }
 
-    /// Whom to trust; the roots of the operating system. The certificate must be for the host, too, but for `everyone`.
+    /// Which roots to trust. The certificate must be for the host, too, but for `everyone`. Default: those of the
+    /// operating system.
     public var trust = Trust.system
-    /// What to show to a server that asks for it; nothing.
+    /// What to show to a server that asks for a certificate. Default: `nil`, nothing.
     public var certificate: TLSConfiguration.Certificate?
-    /// What to offer, for ALPN (RFC 7301), the preferred protocol first; `http/1.1`.
+    /// The protocols to offer for ALPN (RFC 7301), the preferred one first. Default: `http/1.1`.
     public var applicationProtocols = ["http/1.1"]
 
     /// The system's roots, and no certificate of one's own.

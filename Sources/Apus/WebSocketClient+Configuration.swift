@@ -21,39 +21,41 @@ extension WebSocketClient {
         }
 
         /// Further fields of the opening handshake, such as `Authorization` or `Cookie`. Those that the handshake
-        /// writes itself are refused, and so are those that would frame content.
+        /// writes itself are refused, and so are those that would frame content. Default: none.
         public var headerFields: HTTPFields = [:]
         /// The subprotocols to offer (RFC 6455 §1.9), the preferred one first; at most 64 different tokens. The server
-        /// takes one or none: ``WebSocket/subprotocol``.
+        /// takes one or none: ``WebSocket/subprotocol``. Default: none.
         public var subprotocols: [String] = []
-        /// Whether to offer permessage-deflate (RFC 7692), and how to compress; off.
+        /// Whether to offer permessage-deflate (RFC 7692), and how to compress. Default: off.
         public var compression = Compression.off
-        /// TLS, for `wss`: whom to trust, and what to show; the roots of the operating system, and nothing. Its files
-        /// are read by each `connect`; connections with the same contents share their TLS sessions, so that a later one
-        /// needs fewer round trips.
+        /// TLS, for `wss`: which roots to trust, and which certificate to show. Its files are read by each `connect`;
+        /// connections with the same contents share their TLS sessions, so that a later one needs fewer round trips.
+        /// Default: the roots of the operating system, and no certificate.
         public var tls = ClientTLSConfiguration()
-        /// The proxy to go through, if any; not for Unix sockets. TLS goes through it to the server.
+        /// The proxy to go through; not for Unix sockets. TLS goes through it to the server. Default: `nil`, none.
         public var proxy: Proxy?
-        /// Redirects (301, 302, 303, 307, 308) that are followed; 0. With more, the response is an error. A redirect
-        /// from `wss` to `ws` is never followed, and another origin is told neither `Authorization` nor `Cookie`.
+        /// The maximum number of redirects (301, 302, 303, 307, 308) to follow. With more, the response is an error. A
+        /// redirect from `wss` to `ws` is never followed, and another origin gets neither `Authorization` nor `Cookie`.
+        /// Default: 0.
         public var maxRedirects = 0
-        /// Until the host's addresses are found and one has taken the connection; 10 s. Addresses are tried a quarter
-        /// of a second apart, IPv6 and IPv4 in turns (RFC 8305).
+        /// How long to look for the host's addresses and to connect to one of them. Addresses are tried a quarter of a
+        /// second apart, IPv6 and IPv4 in turns (RFC 8305). Default: 10 seconds.
         public var connectTimeout = Duration.seconds(10)
-        /// From the connection to the server's answer, the proxy's and TLS included; 10 s.
+        /// How long to wait for the server's answer once connected, the proxy's and TLS included. Default: 10 seconds.
         public var handshakeTimeout = Duration.seconds(10)
-        /// Bytes of a response head. 16 KiB.
+        /// The maximum size of a response head, in bytes. Default: 16 KiB.
         public var maxHeadBytes = 16 << 10
-        /// Fields of a response head. 100, which is also the most.
+        /// The maximum number of fields of a response head, at most 100. Default: 100.
         public var maxHeadFields = 100
-        /// Bytes that are kept of the content of a response that refuses. 16 KiB.
+        /// The maximum size of what is kept of a refusing response's content, in bytes. Default: 16 KiB.
         public var maxRefusalBytes = 16 << 10
-        /// Bytes of a message; a larger one closes with 1009. 1 MiB.
+        /// The maximum size of a message, once inflated, in bytes. A larger one closes with 1009. Default: 1 MiB.
         public var maxMessageBytes = 1 << 20
-        /// Fragments of a message, empty ones included; more close with 1009. 4096.
+        /// The maximum number of fragments of a message, empty ones included. More close with 1009. Default: 4096.
         public var maxFragments = 4096
-        /// Bytes of messages that nobody has read yet; with more, reading stops until half of them are read, and what
-        /// the last read brought beyond stays as it came (128 KiB at most). 64 KiB.
+        /// The maximum size of messages that have come and were not read yet, in bytes. Above it the client stops
+        /// reading from the socket until half of them are read. What the last read brought beyond the limit, at most
+        /// 128 KiB, is kept. Default: 64 KiB.
         public var maxInboundBytes = 64 << 10
         /// The memory that may wait for the server, in bytes, before ``slowConsumerPolicy`` applies. Default: 1 MiB.
         public var maxOutboundBytes = 1 << 20
@@ -75,13 +77,14 @@ extension WebSocketClient {
         public var outboundTimeout = Duration.seconds(60)
         /// What to do with a message while ``maxOutboundBytes`` wait. Default: the sender waits.
         public var slowConsumerPolicy = WebSocketServer.Configuration.SlowConsumerPolicy.suspendSender
-        /// Silence after which a Ping is sent; `nil` for never. 30 s.
+        /// How long the server may be silent before it is sent a Ping; `nil` for ever. Default: 30 seconds.
         public var pingInterval: Duration? = .seconds(30)
-        /// Unanswered Pings in a row that end a connection. 2.
+        /// The number of unanswered Pings in a row that ends a connection. Default: 2.
         public var maxMissedPings = 2
-        /// How long the connection may stay open; then it is closed with 1001. `nil` for as long as it likes.
+        /// How long the connection may stay open. Then it is closed with 1001. Default: `nil`, without limit.
         public var maxLifetime: Duration?
-        /// For the closing handshake, and then once more for the server to close the stream. 5 s.
+        /// How long to wait for the closing handshake, and then once more for the server to close the stream. Default:
+        /// 5 seconds.
         public var closeTimeout = Duration.seconds(5)
 
         /// The defaults.

@@ -38,21 +38,21 @@ extension WebSocketClient {
             ]
         }
 
-        /// The longest wait before the first attempt in a row; half a second.
+        /// The longest wait before the first attempt in a row. Default: half a second.
         public var initialDelay = Duration.milliseconds(500)
-        /// The longest wait of all; 30 s.
+        /// The longest wait of all. Default: 30 seconds.
         public var maxDelay = Duration.seconds(30)
-        /// By how much the longest wait grows with each failure in a row; 2.
+        /// The factor by which the longest wait grows with each failure in a row. Default: 2.
         public var multiplier = 2.0
         /// Which part of the wait is left to chance, from 0 to 1, so that not all clients of a server that restarts
-        /// come at once; 1, all of it.
+        /// come at once. Default: 1, all of it.
         public var jitter = 1.0
-        /// A connection that lasts so long ends the row of failures; 30 s.
+        /// How long a connection has to last to end the row of failures. Default: 30 seconds.
         public var stableAfter = Duration.seconds(30)
         /// The longest time that a server which refuses may make us stay away by `Retry-After`, beside the other wait;
         /// a longer one is cut to it. Default: 5 minutes.
         public var maxRetryAfter = Duration.seconds(300)
-        /// Failures in a row after which to give up; `nil` for never.
+        /// The number of failures in a row after which to give up. Default: `nil`, never.
         public var maxAttempts: Int?
         /// Whether to go on. A status such as 401 may be worth another attempt where a closure gives each attempt its
         /// fields. Default: ``End/isTransient``.

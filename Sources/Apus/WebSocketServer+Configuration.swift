@@ -49,7 +49,7 @@ extension WebSocketServer {
             case required
         }
 
-        /// The fields in which ``trustedProxies`` tell whom a request comes from. Fields of the other kind are not
+        /// The fields in which ``trustedProxies`` tell who sent a request. Fields of the other kind are not
         /// read: a proxy that does not set them passes on what the client wrote.
         public enum ForwardedFields: Hashable, Sendable {
             /// None.
@@ -61,47 +61,49 @@ extension WebSocketServer {
             case forwarded
         }
 
-        /// Where to listen; 127.0.0.1, port 8080.
+        /// Where to listen. Default: 127.0.0.1, port 8080.
         public var address: Address
-        /// TLS, with the server's certificates; `nil` for none. Then requests have the scheme `https`, and an origin is
-        /// the same one only with that scheme.
+        /// TLS, with the server's certificates. With it requests have the scheme `https`, and an origin is the server's
+        /// own only with that scheme. Default: `nil`, no TLS.
         public var tls: TLSConfiguration?
-        /// Event loops, each a thread; as many as the process may use cores.
+        /// The number of event loops, each a thread. Default: the number of cores.
         public var threads = defaultThreads
-        /// Connections that may wait to be accepted; 4096, and no more than the system's own limit.
+        /// The maximum number of connections that wait to be accepted. The system has a limit, too. Default: 4096.
         public var backlog = 4096
-        /// Connections at a time; further ones get 503. 100,000.
+        /// The maximum number of open connections. Further connections are answered with 503. Default: 100,000.
         public var maxConnections = 100_000
-        /// Bytes of a request head; more are answered with 431. 16 KiB.
+        /// The maximum size of a request head, in bytes. Larger ones are answered with 431. Default: 16 KiB.
         public var maxHeadBytes = 16 << 10
-        /// Fields of a request head; more are answered with 431. 100, which is also the most.
+        /// The maximum number of fields of a request head, at most 100. More are answered with 431. Default: 100.
         public var maxHeadFields = 100
-        /// Bytes of a request's content; more are answered with 413. 1 MiB.
+        /// The maximum size of a request's content, in bytes. Larger content is answered with 413. Default: 1 MiB.
         public var maxBodyBytes = 1 << 20
-        /// Until more of a request's content comes that a handler waits for, then 408; and until a client takes more
-        /// of a streamed response, then its connection is dropped. 30 s.
+        /// How long to wait for more of a request's content while a handler waits for it, and for a client to take more
+        /// of a streamed response. On expiry the request is answered with 408, or the connection is dropped. Default:
+        /// 30 seconds.
         public var bodyTimeout = Duration.seconds(30)
         /// The minimum rate, in bytes per second, at which a client sends content that a handler waits for. A client
         /// that falls behind it by more than ``bodyTimeout`` gets 408. The time in which the handler does not wait does
         /// not count. 0 is no minimum. Default: 240.
         public var minBodyRate = 240
         /// The addresses of reverse proxies whose word on a client's address, scheme and host is taken: each as
-        /// `address` or `address/prefix`, such as `127.0.0.0/8` or `2001:db8::/32`. None.
+        /// `address` or `address/prefix`, such as `127.0.0.0/8` or `2001:db8::/32`. Default: none.
         public var trustedProxies: [String] = []
-        /// Whether whoever connects over a Unix socket is such a proxy too; no.
+        /// Whether all peers of a Unix socket are such proxies, too. Default: false.
         public var trustsUnixPeers = false
-        /// Whether connections begin with a header of the PROXY protocol; they do not. Not together with ``tls``.
+        /// Whether connections begin with a header of the PROXY protocol. Not together with ``tls``. Default: off.
         public var proxyProtocol = ProxyProtocol.off
-        /// The fields in which trusted proxies tell whom a request comes from; the three of `X-Forwarded-`.
+        /// The fields in which trusted proxies tell who sent a request. Default: the three of `X-Forwarded-`.
         public var forwardedFields = ForwardedFields.xForwarded
-        /// Bytes of a message, once inflated; a larger one closes with 1009. 1 MiB.
+        /// The maximum size of a message, once inflated, in bytes. A larger one closes with 1009. Default: 1 MiB.
         public var maxMessageBytes = 1 << 20
-        /// Fragments of a message, empty ones included; more close with 1009. 4096.
+        /// The maximum number of fragments of a message, empty ones included. More close with 1009. Default: 4096.
         public var maxFragments = 4096
-        /// Whether messages are compressed (permessage-deflate, RFC 7692), if the client offers it; off.
+        /// Whether messages are compressed (permessage-deflate, RFC 7692), if the client offers it. Default: off.
         public var compression = Compression.off
-        /// Bytes of messages that nobody has read yet; with more, reading stops until half of them are read, and what
-        /// the last read brought beyond stays as it came (128 KiB at most). 64 KiB.
+        /// The maximum size of messages that have come and were not read yet, in bytes. Above it the server stops
+        /// reading from the socket until half of them are read. What the last read brought beyond the limit, at most
+        /// 128 KiB, is kept. Default: 64 KiB.
         public var maxInboundBytes = 64 << 10
         /// The memory that may wait for one peer, in bytes, before ``slowConsumerPolicy`` applies. A shared message
         /// counts in full for each peer that it waits for. Default: 1 MiB.
@@ -151,7 +153,7 @@ extension WebSocketServer {
         /// The maximum size of these deliveries, in bytes: the size of each message times its subscribers on the loop.
         /// Default: 16 MiB.
         public var maxDeliveredBytesPerTurn = 16 << 20
-        /// Which pages may open a WebSocket; those of the same origin.
+        /// Which pages may open a WebSocket. Default: those of the same origin.
         public var originPolicy = OriginPolicy.same
         /// How long to wait for a complete request head: from the connection's start, or from the first byte of a
         /// later request. On expiry the server answers 408. Default: 10 seconds.
@@ -171,16 +173,16 @@ extension WebSocketServer {
         /// How often to look at a client that has ended its sending direction, or sends more than is read, while its
         /// request is being answered: it may have gone.
         var departureInterval = Duration.seconds(1)
-        /// Silence after which a Ping is sent; `nil` for never. 30 s. A peer that takes a large message is not
-        /// silent.
+        /// How long a peer may be silent before it is sent a Ping; `nil` for ever. A peer that takes a large message is
+        /// not silent. Default: 30 seconds.
         public var pingInterval: Duration? = .seconds(30)
-        /// Unanswered Pings in a row that end a connection. 2.
+        /// The number of unanswered Pings in a row that ends a connection. Default: 2.
         public var maxMissedPings = 2
-        /// For the closing handshake, and for a response's end; anew while the peer goes on taking what waits for it.
-        /// 5 s.
+        /// How long to wait for the end of the closing handshake, or of a response, while the peer takes nothing of
+        /// what is queued for it. On expiry the connection is dropped. Default: 5 seconds.
         public var closeTimeout = Duration.seconds(5)
-        /// How long a WebSocket may stay open; then it is closed with 1001, and a client that comes again may find
-        /// another server. `nil` for as long as it likes.
+        /// How long a WebSocket may stay open. Then it is closed with 1001, and a client that comes again may find
+        /// another server. Default: `nil`, without limit.
         public var maxLifetime: Duration?
         /// Whether the answer to a client's Close waits while the handler works on messages that came before it: until
         /// it asks for another message, returns or closes, at most for ``closeTimeout``. What it sends meanwhile, and
@@ -198,7 +200,7 @@ extension WebSocketServer {
         /// How long connections have to end when the server stops, after ``drainDelay``; those left are dropped.
         /// Default: 10 seconds.
         public var stopDeadline = Duration.seconds(10)
-        /// Signals that end ``WebSocketServer/run(onListening:upgrade:http:handler:)``; SIGTERM and SIGINT.
+        /// The signals that end ``WebSocketServer/run(onListening:upgrade:http:handler:)``. Default: SIGTERM, SIGINT.
         public var shutdownSignals: [UnixSignal] = [.sigterm, .sigint]
 
         /// Settings for a TCP port.
