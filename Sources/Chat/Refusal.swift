@@ -1,7 +1,7 @@
 /// Why the server does not do what a client asked for; it becomes an `error` event and ends nothing.
 struct Refusal: Error, Hashable {
     /// What went wrong, for programs.
-    enum Code: String, Encodable {
+    enum Code: String {
         case badRequest = "bad-request"
         case badName = "bad-name"
         case noSuchRoom = "no-such-room"

@@ -1,5 +1,3 @@
-import Foundation
-
 /// What the server tells a client: one JSON text message each (docs/chat-protocol.md).
 enum ServerEvent: Sendable {
     case welcome(name: String, member: Int, rooms: [RoomSummary])
@@ -15,25 +13,11 @@ enum ServerEvent: Sendable {
     case error(Refusal)
 
     /// The event as it goes over the wire.
-    var json: String {
-        do {
-            return String(decoding: try Self.encoder.encode(self), as: UTF8.self)
-        } catch {
-            // JSONEncoder fails for numbers that are not finite and for values that throw; an event has neither.
-            preconditionFailure("an event of strings and whole numbers did not encode: \(error)")
-        }
-    }
-
-    // Never changed after this line, so that any thread may encode with it.
-    private static let encoder = {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .withoutEscapingSlashes
-        return encoder
-    }()
+    var json: String { EventWriter.object { write(to: &$0) } }
 }
 
 /// A message as it is stored and as every member of its room sees it.
-struct ChatMessage: Hashable, Sendable, Encodable {
+struct ChatMessage: Hashable, Sendable {
     /// Ascending over the whole database, never used twice.
     let id: Int64
     let room: String
@@ -47,21 +31,21 @@ struct ChatMessage: Hashable, Sendable, Encodable {
 }
 
 /// A room in the list of rooms.
-struct RoomSummary: Hashable, Sendable, Encodable {
+struct RoomSummary: Hashable, Sendable {
     let name: String
     let members: Int
 }
 
 /// Somebody in a room: one connection.
-struct MemberSummary: Hashable, Sendable, Encodable {
+struct MemberSummary: Hashable, Sendable {
     let member: Int
     let name: String
 }
 
 /// Earlier messages of a room, ascending.
-struct HistoryPage: Sendable, Encodable {
+struct HistoryPage: Sendable {
     /// What the page answers.
-    enum Reason: String, Encodable {
+    enum Reason: String {
         case join
         case catchUp = "catch-up"
         case back
@@ -76,62 +60,97 @@ struct HistoryPage: Sendable, Encodable {
     var done: Bool?
 }
 
-extension ServerEvent: Encodable {
-    private enum Member: String, CodingKey {
-        case type, name, member, rooms, textLimit, room, messages, reason, older, done, message, key, id, at, members
-        case query, complete, code, words, gone
-    }
-
+extension ServerEvent: EventPart {
     // One line a member: the protocol's table in code, and nothing else in the function.
-    func encode(to encoder: any Encoder) throws {
-        var object = encoder.container(keyedBy: Member.self)
+    func write(to object: inout EventWriter) {
         switch self {
         case .welcome(let name, let member, let rooms):
-            try object.encode("welcome", forKey: .type)
-            try object.encode(name, forKey: .name)
-            try object.encode(member, forKey: .member)
-            try object.encode(rooms, forKey: .rooms)
-            try object.encode(Limits.text, forKey: .textLimit)
+            object.write("type", "welcome")
+            object.write("name", name)
+            object.write("member", member)
+            object.write("rooms", rooms)
+            object.write("textLimit", Limits.text)
         case .rooms(let rooms):
-            try object.encode("rooms", forKey: .type)
-            try object.encode(rooms, forKey: .rooms)
+            object.write("type", "rooms")
+            object.write("rooms", rooms)
         case .roomChanges(let rooms, let gone):
-            try object.encode("room-changes", forKey: .type)
-            try object.encode(rooms, forKey: .rooms)
-            try object.encode(gone, forKey: .gone)
+            object.write("type", "room-changes")
+            object.write("rooms", rooms)
+            object.write("gone", gone)
         case .history(let page):
-            try object.encode("history", forKey: .type)
-            try page.encode(to: encoder)
+            object.write("type", "history")
+            page.write(to: &object)
         case .message(let message):
-            try object.encode("message", forKey: .type)
-            try object.encode(message, forKey: .message)
+            object.write("type", "message")
+            object.write("message", message)
         case .sent(let key, let id, let at):
-            try object.encode("sent", forKey: .type)
-            try object.encode(key, forKey: .key)
-            try object.encode(id, forKey: .id)
-            try object.encode(at, forKey: .at)
+            object.write("type", "sent")
+            object.write("key", key)
+            object.write("id", id)
+            object.write("at", at)
         case .members(let room, let members):
-            try object.encode("members", forKey: .type)
-            try object.encode(room, forKey: .room)
-            try object.encode(members, forKey: .members)
+            object.write("type", "members")
+            object.write("room", room)
+            object.write("members", members)
         case .typing(let room, let member, let name):
-            try object.encode("typing", forKey: .type)
-            try object.encode(room, forKey: .room)
-            try object.encode(member, forKey: .member)
-            try object.encode(name, forKey: .name)
+            object.write("type", "typing")
+            object.write("room", room)
+            object.write("member", member)
+            object.write("name", name)
         case .found(let query, let result):
-            try object.encode("found", forKey: .type)
-            try object.encode(query, forKey: .query)
-            try object.encode(result.messages, forKey: .messages)
-            try object.encode(result.isComplete, forKey: .complete)
+            object.write("type", "found")
+            object.write("query", query)
+            object.write("messages", result.messages)
+            object.write("complete", result.isComplete)
         case .named(let name):
-            try object.encode("named", forKey: .type)
-            try object.encode(name, forKey: .name)
+            object.write("type", "named")
+            object.write("name", name)
         case .error(let refusal):
-            try object.encode("error", forKey: .type)
-            try object.encode(refusal.code, forKey: .code)
-            try object.encode(refusal.words, forKey: .words)
-            try object.encodeIfPresent(refusal.key, forKey: .key)
+            object.write("type", "error")
+            refusal.write(to: &object)
         }
+    }
+}
+
+extension ChatMessage: EventPart {
+    func write(to object: inout EventWriter) {
+        object.write("id", id)
+        object.write("room", room)
+        object.write("name", name)
+        object.write("text", text)
+        object.write("at", at)
+        object.write("key", key)
+    }
+}
+
+extension RoomSummary: EventPart {
+    func write(to object: inout EventWriter) {
+        object.write("name", name)
+        object.write("members", members)
+    }
+}
+
+extension MemberSummary: EventPart {
+    func write(to object: inout EventWriter) {
+        object.write("member", member)
+        object.write("name", name)
+    }
+}
+
+extension HistoryPage: EventPart {
+    func write(to object: inout EventWriter) {
+        object.write("room", room)
+        object.write("messages", messages)
+        object.write("reason", reason.rawValue)
+        if let older { object.write("older", older) }
+        if let done { object.write("done", done) }
+    }
+}
+
+extension Refusal: EventPart {
+    func write(to object: inout EventWriter) {
+        object.write("code", code.rawValue)
+        object.write("words", words)
+        if let key { object.write("key", key) }
     }
 }
