@@ -42,7 +42,10 @@ final class HTTPConnection: Sendable {
         MemoryGauge.add(Self.ownByteCount)
     }
 
-    deinit { MemoryGauge.subtract(Self.ownByteCount) }
+    deinit {
+        dropUnsent()
+        MemoryGauge.subtract(Self.ownByteCount)
+    }
 
     /// For the gauge, as measured: this object and the connection's task.
     private static let ownByteCount = 1000
@@ -100,6 +103,7 @@ final class HTTPConnection: Sendable {
         let error = handle.begin(response, contentLength: response.body.count)
         if error == 0 {
             unsent = (response.body, 0)
+            ContentGauge.hold(response.body)
             handle.pull()
         }
         return error
@@ -109,7 +113,6 @@ final class HTTPConnection: Sendable {
     func pulled() {
         guard let handle else { return }
         var (content, count) = unsent
-        unsent = ([], 0)
         for _ in 0..<Self.piecesPerTurn where handle.outboundBytes == 0 && count < content.count {
             let end = min(count + Self.pieceSize, content.count)
             let outcome = content.withUnsafeBufferPointer { bytes in
@@ -118,11 +121,17 @@ final class HTTPConnection: Sendable {
             guard case .sent = outcome else { return handle.abort() }
             count = end
         }
-        if count < content.count {
-            unsent = (content, count)
-        } else {
-            _ = handle.endResponse()  // it is whole
-        }
+        unsent.count = count
+        guard count == content.count else { return }
+        dropUnsent()
+        _ = handle.endResponse()  // it is whole
+    }
+
+    /// All of a large response is on its way, or nobody is left to take it.
+    private func dropUnsent() {
+        guard !unsent.content.isEmpty else { return }
+        ContentGauge.release(unsent.content)
+        unsent = ([], 0)
     }
 
     /// Runs the application's work on the present request as a task that is cancelled when the client goes.
@@ -199,7 +208,7 @@ final class HTTPConnection: Sendable {
 extension HTTPConnection: ConnectionOwner {
     func ended(_ ending: Ending) {
         hasEnded = true
-        unsent = ([], 0)
+        dropUnsent()
         cancelWork?()
         exchange?.clientLeft()
         exchange?.close(ending.error ?? .closed)
