@@ -1,6 +1,6 @@
 import HTTPTypes
 
-/// What a client says in its opening handshake, and to whom.
+/// A client's opening handshake, and its destination.
 struct ClientRequest: Sendable {
     var url: WebSocketURL
     var headerFields: HTTPFields

@@ -1,5 +1,5 @@
-/// TLS for a server: its certificates, and whom it asks for theirs. TLS 1.2 and 1.3; of TLS 1.2 only the ciphers
-/// of Mozilla's intermediate configuration, all of which have forward secrecy.
+/// TLS for a server: its certificates, and whether clients need one. TLS 1.2 and 1.3; of TLS 1.2 only the ciphers of
+/// Mozilla's intermediate configuration, all of which have forward secrecy.
 ///
 /// ```swift
 /// var configuration = WebSocketServer.Configuration(port: 8443)
@@ -39,7 +39,7 @@ public struct TLSConfiguration: Hashable, Sendable {
     public enum ClientVerification: Hashable, Sendable {
         /// They are not asked.
         case none
-        /// They are asked; whoever shows one needs one that these roots have signed.
+        /// They are asked; a certificate that a client shows must be signed by these roots.
         case optional(roots: PEM)
         /// Only those with a certificate that these roots have signed get in.
         case required(roots: PEM)
@@ -65,7 +65,7 @@ public struct TLSConfiguration: Hashable, Sendable {
     }
 }
 
-/// TLS for a client: whom it trusts, and what it shows of itself. The defaults are those of a browser.
+/// TLS for a client: the roots that it trusts, and its own certificate. The defaults are those of a browser.
 public struct ClientTLSConfiguration: Hashable, Sendable {
     /// Whose signature makes a server's certificate good.
     public enum Trust: Hashable, Sendable {
@@ -75,7 +75,7 @@ public struct ClientTLSConfiguration: Hashable, Sendable {
         case systemAnd(TLSConfiguration.PEM)
         /// These alone; a self-signed certificate may be its own root.
         case only(TLSConfiguration.PEM)
-        /// Nobody's: any certificate is taken, for any host. Whoever is on the way can then read and change everything.
+        /// Nobody's: any certificate is taken, for any host. Anybody on the network path can read and alter it all.
         case everyone
     }
 

@@ -28,7 +28,7 @@ extension WebSocket {
     /// ```
     ///
     /// From then on nothing can be sent, what the peer sends before its answer is dropped, and the closure is called no
-    /// more. Whoever receives waits on for the end, which comes within
+    /// more. A task that receives waits on for the end, which comes within
     /// ``WebSocketServer/Configuration/closeTimeout``. Closing what is closed already does nothing.
     ///
     /// - Parameters:

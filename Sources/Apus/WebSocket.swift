@@ -20,10 +20,10 @@ public final class WebSocket: Sendable {
     public let eventLoop: EventLoop
     /// A number that no other connection of the process ever has.
     public let id: UInt64
-    /// The request of the opening handshake, be it ours; read anew from its bytes at each use, so keep what is needed
-    /// often.
+    /// The request of the opening handshake, at a client's end the one that was sent. It is parsed at each use, so keep
+    /// what is needed often.
     public var request: HTTPRequest { head.request }
-    /// The server's response to the opening handshake, at a client's end; `nil` at a server's. Read anew at each use.
+    /// The server's response to the opening handshake, at a client's end; `nil` at a server's. Parsed at each use.
     public var response: HTTPResponse? { head.response }
     /// The subprotocol agreed on (RFC 6455 §1.9), if any.
     public let subprotocol: String?

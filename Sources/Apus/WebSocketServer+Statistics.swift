@@ -24,7 +24,7 @@ extension WebSocketServer {
         public internal(set) var contentRateErrors = 0
         /// Requests whose client left before they were answered.
         public internal(set) var requestsAbandoned = 0
-        /// Connections dropped for want of a PROXY header from a trusted address: ``Configuration/proxyProtocol``.
+        /// Connections dropped for lack of a PROXY header from a trusted address: ``Configuration/proxyProtocol``.
         public internal(set) var proxyErrors = 0
         /// Opening handshakes completed.
         public internal(set) var handshakesAccepted = 0

@@ -9,7 +9,7 @@ import Logging
 #endif
 
 extension WebSocketServer {
-    /// Reads the certificates anew from the files of ``Configuration/tls``, for connections still to come; those
+    /// Reads the certificates again from the files of ``Configuration/tls``, for connections still to come; those
     /// that are open go on with theirs. Each event loop takes them in its next turn. Never suspends; from any task.
     ///
     /// - Throws: ``WebSocketError``: `unreadableFile`, or `invalidConfiguration` (also for a server without TLS), and

@@ -3,7 +3,7 @@ import Synchronization
 /// A queue between many tasks that put in and one task that takes out everything at once.
 ///
 /// What was put in first is taken out first, whichever threads put it in: the order is that of the lock. Taking all
-/// at once is what makes work under load cheap, be it a transaction or a flush.
+/// at once is what makes work under load cheap, such as a transaction or a flush.
 final class Mailbox<Element: Sendable>: Sendable {
     private struct State {
         var waiting: [Element] = []
@@ -27,7 +27,7 @@ final class Mailbox<Element: Sendable>: Sendable {
     ///   - capacity: the cost above which `put` waits.
     ///   - limit: the cost above which the mailbox drops everything and closes.
     ///   - cost: the cost of one element; by default 1.
-    ///   - onOverflow: is called once should the limit be passed, by whoever passed it.
+    ///   - onOverflow: called once if the limit is passed, by the caller that passed it.
     init(
         capacity: Int,
         limit: Int = .max,

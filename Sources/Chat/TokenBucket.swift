@@ -1,6 +1,6 @@
 /// How fast one connection may ask for things: some at once, and then so many a second.
 ///
-/// It says how long to wait and does not wait itself. Whoever asks faster is read from more slowly (TCP does the rest)
+/// It says how long to wait and does not wait itself. A client that asks faster is read more slowly (TCP does the rest)
 /// and loses nothing.
 struct TokenBucket: Sendable {
     private let burst: Double

@@ -119,7 +119,7 @@ enum Callbacks {
     }
 }
 
-/// Who is told what becomes of a connection, be it HTTP or a WebSocket.
+/// The owner of a connection, which is told its events: for HTTP, or for a WebSocket.
 protocol ConnectionOwner: AnyObject {
     /// There is room for more to send.
     func outboundDrained()

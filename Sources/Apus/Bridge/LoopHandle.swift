@@ -59,7 +59,7 @@ final class LoopHandle: Sendable {
         executors = Executors(
             task: eventLoop.asUnownedTaskExecutor(),
             serial: eventLoop.serialExecutor.asUnownedSerialExecutor())
-        // Unretained: whoever frees the loop ends the thread first.
+        // Unretained: freeing the loop ends the thread first.
         let context = Unmanaged.passUnretained(self).toOpaque()
         apus_loop_set_runner(pointer, LoopHandle.runJob, context)
         let error = apus_loop_start(pointer, name)

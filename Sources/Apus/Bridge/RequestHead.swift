@@ -58,7 +58,7 @@ struct RequestHead: Sendable {
         return bytes.baseAddress.map { apus_head_scan(&scanner, $0, bytes.count, &limits) } ?? 0
     }
 
-    /// The server's answer, at a client's end; parsed anew. Never inlined, as ``request``.
+    /// The server's answer, at a client's end; parsed at each use. Never inlined, as ``request``.
     @inline(never)
     var response: HTTPResponse? {
         bytes[host.endIndex...].withUnsafeBufferPointer { bytes in
@@ -74,7 +74,7 @@ struct RequestHead: Sendable {
         }
     }
 
-    /// The request, parsed anew. Never inlined: a task that asks would keep the room for it in its frame.
+    /// The request, parsed at each use. Never inlined: a task that asks would keep the room for it in its frame.
     @inline(never)
     var request: HTTPRequest {
         var request = withHead { HTTPRequest($0) }

@@ -37,7 +37,7 @@ package final class EngineServer: Sendable {
         timers.close()
     }
 
-    /// Forgets those that were closed, whom no poll will come for any more.
+    /// Forgets closed sessions, for which no poll will come any more.
     func forgetAll() {
         state.withLock { state in
             state.sessions = [:]

@@ -53,7 +53,7 @@ public protocol Adapter: Sendable {
     func restore(privateID: String, offset: String) -> Recovery?
 }
 
-/// For whom a broadcast is.
+/// The recipients of a broadcast.
 public struct Audience: Hashable, Sendable {
     /// Those in any of these rooms; all of the namespace where there is none.
     public var rooms: Set<Name>
@@ -64,7 +64,7 @@ public struct Audience: Hashable, Sendable {
     /// Only those of this very process.
     public var isLocal: Bool
 
-    /// Says for whom.
+    /// Names the recipients.
     public init(
         rooms: Set<Name> = [], except: Set<Name> = [], isVolatile: Bool = false, isLocal: Bool = false
     ) {

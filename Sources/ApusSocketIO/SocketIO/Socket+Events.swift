@@ -122,7 +122,7 @@ extension Socket {
 
     /// Ends what ``holdWork()`` began; nothing is to come of a client that was refused, or left before it was welcomed.
     func drop() {
-        // Whoever disconnects it later does not mean the one that may be in its place by then.
+        // Disconnecting it later does not mean the one that may be in its place by then.
         let waiting = state.withLock { state -> [AcknowledgementHandler] in
             state.phase = .gone
             defer { state.acknowledgements = [:] }

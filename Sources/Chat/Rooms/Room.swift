@@ -53,7 +53,7 @@ actor Room {
     /// the page is posted. Only if it was the last page; before another page what was held is dropped, because that
     /// page will have it.
     ///
-    /// Whoever was in the room already joins anew. Returns when the last page is posted; waits while the client is
+    /// A member who is in the room already joins again. Returns when the last page is posted; waits while the client is
     /// slow to take pages.
     func join(_ participant: Participant, after: Int64?) async throws {
         guard !isClosed else { throw Refusal.noSuchRoom(name) }
