@@ -190,6 +190,7 @@ struct WebSocketClientTests {
 
     @Test func `a Unix socket is reached`() async throws {
         let folder = try TemporaryFolder()
+        defer { folder.remove() }
         let path = folder.path + "/server"
         var configuration = WebSocketServer.Configuration(unixSocketPath: path)
         configuration.threads = 1
