@@ -176,4 +176,83 @@ struct EngineServerTests {
             }
         }
     }
+
+    @Test func `a session that opens when all were closed ends at once, by either transport`() async throws {
+        try await withSocketIO { io, port in
+            io.core.engine.close(.serverShuttingDown)
+            try await onThread {
+                let poller = try Poller(port: port, namespace: nil)
+                #expect(try poller.poll() == ["1"])
+                #expect(try joined(port: port, nil).readClose() == 1000)
+            }
+            try await until { io.clientCount == 0 }
+        }
+    }
+
+    @Test func `a session that ends before it was accepted makes room for another one`() async throws {
+        var configuration = SocketIOServer.Configuration()
+        configuration.maxPendingSessions = 1
+        try await withSocketIO(configuration) { io, port in
+            try await onThread { try joined(port: port, nil).reset() }
+            try await until { io.statistics.sessionsNow == 0 }
+            #expect(io.statistics.pendingSessionsNow == 0)
+            let client = try await onThread { try joined(port: port) }
+            client.close()
+        }
+    }
+
+    @Test func `of those who ask for the last place at once one gets it`() async throws {
+        let gate = Gate()
+        var configuration = SocketIOServer.Configuration()
+        configuration.maxSessions = 1
+        configuration.allowRequest = { _ in await gate.pass() }
+        try await withSocketIO(configuration) { io, port in
+            async let polling = onThread { try Self.fetch(Self.opening, port: port).status }
+            async let opening = onThread { () -> (TestSupport.Client, Frame) in
+                let client = try TestSupport.Client.webSocket(port: port, "/socket.io/?EIO=4&transport=websocket")
+                return (client, try client.readFrame())
+            }
+            try await until { gate.waiting == 2 }
+            gate.open()
+            let (status, (client, frame)) = try await (polling, opening)
+            let code = frame.opcode == Frame.Opcode.close ? frame.closeCode : nil
+            #expect((status == 200 && code == 1013) || (status == 503 && code == nil), "\(status), \(code ?? 0)")
+            #expect(io.statistics.sessionsRefused == 1)
+            client.close()
+        }
+    }
+
+    @Test func `a payload is compressed from the threshold on, to the byte`() async throws {
+        var configuration = SocketIOServer.Configuration()
+        configuration.compressionThreshold = 500
+        try await withSocketIO(configuration) { io, port in
+            let poller = try await onThread { try Poller(port: port) }
+            let session = try await Self.session(io) { _ in true }
+            for (size, encoding) in [(499, nil), (500, "gzip")] as [(Int, String?)] {
+                session.post([.text("4" + String(repeating: "x", count: size - 1))])
+                let answer = try await onThread {
+                    try Self.fetch(Self.opening + "&sid=\(poller.sid)", port: port, "GET", "Accept-Encoding: gzip")
+                }
+                #expect(answer["Content-Encoding"] == encoding && answer.status == 200)
+            }
+            poller.connection.close()
+        }
+    }
+
+    @Test func `where upgrades are not allowed none is offered, and one that comes is refused`() async throws {
+        var configuration = SocketIOServer.Configuration()
+        configuration.allowsUpgrades = false
+        try await withSocketIO(configuration) { io, port in
+            try await onThread {
+                #expect(try Self.fetch(Self.opening, port: port).text.contains(#""upgrades":[]"#))
+                let poller = try Poller(port: port)
+                let probe = try TestSupport.Client(port: port)
+                try probe.sendHandshake("/socket.io/?EIO=4&transport=websocket&sid=\(poller.sid)")
+                let answer = try probe.readAnswer()
+                #expect(answer.status == 400 && answer.text == #"{"code":3,"message":"Bad request"}"#)
+                let client = try joined(port: port)
+                client.close()
+            }
+        }
+    }
 }

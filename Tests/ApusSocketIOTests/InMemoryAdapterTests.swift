@@ -71,7 +71,9 @@ struct InMemoryAdapterTests {
             try await io.to(ids[1], "3").emit("a", 4)
             try await io.except(ids[0], ids[3]).emit("a", 5)
             try await io.to("nobody", "0").except("0").emit("a", 6)
-            let expected = [[0, 1, 2, 3], [0, 1, 3, 4, 5], [0, 1, 2, 5], [0, 3, 4]]
+            // No publication leaves out two.
+            try await io.except(ids[0], ids[1]).emit("a", 7)
+            let expected = [[0, 1, 2, 3], [0, 1, 3, 4, 5], [0, 1, 2, 5, 7], [0, 3, 4, 7]]
             #expect(try await heard() == expected.map { $0.map { #"42["a",\#($0)]"# } })
         }
     }
@@ -175,6 +177,56 @@ struct InMemoryAdapterTests {
             try await answering
             #expect(io.core.engine.timers.count < 1200)
             client.close()
+        }
+    }
+
+    @Test func `who has come back is not removed with the one that was lost`() async throws {
+        var configuration = SocketIOServer.Configuration()
+        configuration.recovery = .init()
+        try await withSocketIO(configuration) { io, port in
+            let (client, lost, auth) = try await recoverable(io, port: port)
+            await lost.join("a")
+            try await onThread { try client.client.reset() }
+            try await until { io.root.sockets.isEmpty }
+            let back = try await onThread { try Recoverable(port: port, auth) }
+            try await until { io.root.sockets.count == 1 }
+            // As who is late with it would do.
+            #expect(io.root.adapter.remove(lost) == nil)
+            io.root.forget(lost)
+            #expect(io.root.sockets[Name(client.id)]?.rooms == ["a", Name(client.id)])
+            try await io.to("a").emit("x", 1)
+            #expect(try await onThread { try back.hearNumber() } == #"42["x",1"#)
+            back.client.close()
+        }
+    }
+
+    @Test func `an event that had to wait for room is remembered once`() async throws {
+        var configuration = SocketIOServer.Configuration()
+        configuration.recovery = .init()
+        var settings = WebSocketServer.Configuration(port: 0)
+        settings.maxPendingDeliveries = 1
+        try await withSocketIO(configuration, settings: settings) { io, port in
+            let client = try await onThread { try joined(port: port) }
+            async let heard = onThread { () -> [String] in
+                try (0..<2000).map { _ in
+                    String(try client.readText().split(separator: "\"").dropLast().last ?? "")
+                }
+            }
+            for number in 0..<2000 { try await io.emit("x", number) }
+            #expect(try await heard == (1...2000).map { String($0, radix: 36) })
+            client.close()
+        }
+    }
+
+    @Test func `who does not answer a broadcast in its time is missing from the answers`() async throws {
+        try await withSocketIO { io, port in
+            let clients = try await onThread { try (0..<2).map { _ in try joined(port: port) } }
+            try await until { io.root.sockets.count == 2 }
+            let error = await #expect(throws: BroadcastAckError.self) {
+                let _: [String] = try await io.root.timeout(.milliseconds(1)).emitWithAck("question")
+            }
+            #expect(error?.missing == 2)
+            for client in clients { client.close() }
         }
     }
 }

@@ -195,4 +195,35 @@ struct RecoveryMemoryTests {
         #expect(missed(since: offsets[1], in: memory, after: 151) == nil)
         #expect(missed(since: offsets[2], in: memory, after: 151) == [])
     }
+
+    @Test func `one who is lost again counts once`() {
+        var memory = RecoveryMemory(.init(maxBytes: 10_000))
+        let large = JSON.string(String(repeating: "x", count: 4000))
+        memory.persist(Self.session("0", data: large), now: Self.start)
+        let footprint = memory.footprint
+        for _ in 0..<10 { #expect(memory.persist(Self.session("0", data: large), now: Self.start) == 0) }
+        #expect(memory.footprint == footprint)
+        #expect(memory.persist(Self.session("1", data: large), now: Self.start) == 0)
+        #expect(memory.clientCount == 2)
+    }
+
+    @Test func `one who has come back takes up no room of the next`() {
+        var memory = RecoveryMemory(.init(maxBytes: 10_000))
+        let offset = record(Self.numbers(0..<1), in: &memory)[0]
+        let large = JSON.string(String(repeating: "x", count: 4000))
+        for _ in 0..<10 {
+            memory.persist(Self.session("0", data: large), now: Self.start)
+            #expect(memory.restore(privateID: "secret of 0", offset: offset, now: Self.start) != nil)
+        }
+        for id in ["1", "2"] { #expect(memory.persist(Self.session(id, data: large), now: Self.start) == 0) }
+        #expect(memory.clientCount == 2)
+    }
+
+    @Test func `only those count as forgotten early whose time was not over`() {
+        var memory = RecoveryMemory(.init(maxDisconnection: .seconds(100), maxClients: 2))
+        for id in ["0", "1"] { #expect(memory.persist(Self.session(id), now: Self.start) == 0) }
+        #expect(memory.persist(Self.session("2"), now: Self.start + .seconds(50)) == 1)
+        #expect(memory.persist(Self.session("3"), now: Self.start + .seconds(101)) == 0)
+        #expect(memory.clientCount == 2)
+    }
 }

@@ -26,6 +26,7 @@ struct SocketIOServerTests {
             var settings = WebSocketServer.Configuration(port: 0)
             settings.closeTimeout = .milliseconds(100)
             var clients: [TestSupport.Client] = []
+            var timers: Timers?
             try await withSocketIO(configuration, settings: settings) { io, port in
                 let chat = io.of("/chat")
                 let dynamic = io.of { _, _ in true }
@@ -46,7 +47,9 @@ struct SocketIOServerTests {
                 }
                 let objects: [any AnyObject & Sendable] = [io, io.root, chat, dynamic, io.core.engine, io.core.server]
                 for object in objects { gone.append(Self.isGone(object)) }
+                timers = io.core.engine.timers
             }
+            #expect(timers?.count == 0)
             for client in clients { client.close() }
         }
         try await until { gone.allSatisfy { $0() } }
@@ -135,12 +138,15 @@ struct SocketIOServerTests {
     @Test(arguments: Stage.allCases)
     func `nothing is left of a client, wherever it is dropped`(stage: Stage) async throws {
         var configuration = SocketIOServer.Configuration()
-        configuration.pingInterval = .milliseconds(100)
-        configuration.pingTimeout = .milliseconds(100)
+        // What shows only by a ping shows soon, but not while a client is on its way.
+        configuration.pingInterval = .milliseconds(500)
+        configuration.pingTimeout = .milliseconds(500)
         let sockets = Mutex<[Weak<Socket>]>([])
+        let clients = Mutex<[Weak<ApusSocketIO.Client>]>([])
         try await withSocketIO(configuration) { io, port in
             io.onConnection { socket in
                 sockets.withLock { $0.append(Weak(socket)) }
+                clients.withLock { $0.append(Weak(socket.client)) }
                 socket.on("x") { (_: [UInt8]) in try await socket.emit("y") }
                 socket.on("join") { () -> Bool in
                     await socket.join("room")
@@ -154,6 +160,7 @@ struct SocketIOServerTests {
             }
             for _ in 0..<5 { try await onThread { try Self.drop(at: stage, port: port) } }
             try await until { io.clientCount == 0 && sockets.withLock { $0.allSatisfy(\.isGone) } }
+            try await until { clients.withLock { $0.allSatisfy(\.isGone) } }
             #expect(io.root.sockets.isEmpty)
             #expect(await io.in("room").fetchSockets().isEmpty)
         }

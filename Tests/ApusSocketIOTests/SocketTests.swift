@@ -189,8 +189,11 @@ struct SocketTests {
             try await until { io.root.sockets.count == 1 }
             // The socket that was lost stands for the client still.
             try await socket.emit("x", 9)
-            let heard = try await onThread { try (0..<5).map { _ in try back.hearNumber() } }
-            #expect(back.id == client.id && heard == [1, 2, 4, 8, 9].map { #"42["x",\#($0)"# })
+            // Also when it could not come back any more.
+            socket.state.withLock { $0.recoveryEnd = .now - .seconds(1) }
+            try await socket.emit("x", 10)
+            let heard = try await onThread { try (0..<6).map { _ in try back.hearNumber() } }
+            #expect(back.id == client.id && heard == [1, 2, 4, 8, 9, 10].map { #"42["x",\#($0)"# })
             back.client.close()
         }
     }

@@ -47,4 +47,11 @@ struct TimersTests {
         #expect(places.withLock { $0 } == Array(0..<2000))
         withExtendedLifetime(owner) { timers.close() }
     }
+
+    @Test func `after the end no call is taken any more`() throws {
+        let timers = Timers(loop: try EventLoop())
+        timers.close()
+        timers.schedule(at: .now + .seconds(3600)) {}
+        #expect(timers.count == 0)
+    }
 }

@@ -267,7 +267,7 @@ extension EngineSession {
         for action in state.machine.takeActions() { perform(action, &state) }
     }
 
-    private func pollGone(_ number: Int) {
+    func pollGone(_ number: Int) {
         step { state in
             guard let poll = state.poll, poll.number == number else { return }
             endPoll(.refused, &state)

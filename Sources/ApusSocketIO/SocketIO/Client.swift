@@ -42,7 +42,8 @@ final class Client: Sendable {
     /// Where its handlers run: with its WebSocket, if it has one.
     var loop: EventLoop { session.webSocket?.eventLoop ?? session.loop }
 
-    private func closeIfIdle() {
+    /// The time in which it has to join a namespace is over.
+    func closeIfIdle() {
         let isIdle = state.withLock { !$0.hasJoined && $0.connecting.isEmpty }
         if isIdle { session.close(.forcedClose) }
     }
