@@ -152,7 +152,8 @@ extension HTTPExchange {
         }
     }
 
-    private func waitForDrain() async {
+    /// Returns once there is room for more; at once where there is some, or where nobody would tell.
+    func waitForDrain() async {
         let wait = Wait()
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
@@ -171,6 +172,9 @@ extension HTTPExchange {
         }
         writers.append(writer)
     }
+
+    /// How many tasks wait to write.
+    var waitingWriters: Int { writers.count }
 
     private func cancelWrite(_ wait: Wait) {
         guard let index = writers.firstIndex(where: { $0.wait === wait }) else { return }

@@ -76,4 +76,73 @@ struct CancellationTests {
             #expect(codes.allSatisfy { $0 == nil || $0 == .alreadyReceiving })
         }
     }
+
+    @Test func `a cancelled task does not wait for a queue to drain`() async throws {
+        try await withServer(.patient) { socket in
+            try await fill(socket)
+            let waiting = Task.detached {
+                while !Task.isCancelled { await Task.yield() }
+                await socket.waitForDrain()
+            }
+            waiting.cancel()
+            await waiting.value
+            socket.abort()
+        } body: { server, port in
+            let client = try await onThread { try Client.webSocket(port: port, receiveBuffer: 4096) }
+            try await until { server.statistics.connectionsAccepted == 1 && server.statistics.connectionsNow == 0 }
+            client.close()
+        }
+    }
+
+    /// What a task waits for, and what ends the wait as the connection's end does.
+    enum Waiting: CaseIterable, Sendable {
+        case message, part, ping, drain
+
+        func callAsFunction(_ socket: WebSocket) async throws {
+            switch self {
+            case .message: _ = try await socket.next()
+            case .part: for try await _ in socket.parts { break }
+            case .ping: try await socket.ping()
+            case .drain: await socket.waitForDrain()
+            }
+        }
+
+        func hasBegun(_ socket: WebSocket) -> Bool {
+            switch self {
+            case .message: socket.inbound.waiter != nil
+            case .part: socket.inbound.parts?.waiter != nil
+            case .ping: !socket.pings.waiting.isEmpty
+            case .drain: !socket.outbound.waiters.isEmpty
+            }
+        }
+
+        func end(_ socket: WebSocket) {
+            switch self {
+            case .message: socket.endReceiving()
+            case .part: socket.endParts()
+            case .ping: socket.endPings()
+            case .drain: socket.outboundDrained()
+            }
+        }
+    }
+
+    /// The continuation would be resumed twice, which ends the process or worse.
+    @Test(arguments: Waiting.allCases)
+    func `a cancellation that comes just behind the end of a wait ends nothing else`(waiting: Waiting) async throws {
+        try await withServer(.patient) { socket in
+            if waiting == .drain { try await fill(socket) }
+            let task = Task.detached { try await waiting(socket) }
+            try await until { waiting.hasBegun(socket) }
+            waiting.end(socket)
+            task.cancel()
+            _ = await task.result
+            for _ in 0..<3 { await Task.detached { await socket.eventLoop.run {} }.value }
+            #expect(!waiting.hasBegun(socket))
+            socket.abort()
+        } body: { server, port in
+            let client = try await onThread { try Client.webSocket(port: port, receiveBuffer: 4096) }
+            try await until { server.statistics.connectionsAccepted == 1 && server.statistics.connectionsNow == 0 }
+            client.close()
+        }
+    }
 }

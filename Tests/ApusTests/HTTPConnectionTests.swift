@@ -1,4 +1,5 @@
 @testable import Apus
+import CApus
 import HTTPTypes
 import TestSupport
 import Testing
@@ -342,5 +343,21 @@ struct HTTPConnectionTests {
             }
             #expect(isWhole)
         }
+    }
+
+    @Test func `work that begins when the connection has ended is cancelled`() async throws {
+        let loop = try EventLoop(name: "test")
+        let shard = ServerShard(loop: loop, logger: .silent, refusals: RefusalLog(logger: .silent, hook: nil))
+        // A handle that nothing looks at: only the connection's end is told.
+        let handle = ConnectionHandle(pointer: try #require(OpaquePointer(bitPattern: 64)))
+        let connection = HTTPConnection(handle, of: shard)
+        let isCancelled = try await withTaskExecutorPreference(loop) {
+            let ending = withUnsafePointer(to: 0 as UInt8) { nothing in
+                Ending(apus_ending(code: 1006, reason: nothing, reason_len: 0, error: 0))
+            }
+            connection.ended(ending)
+            return try await connection.run { Task.isCancelled }
+        }
+        #expect(isCancelled && connection.isOver)
     }
 }

@@ -243,4 +243,31 @@ struct RequestDepartureTests {
         }
         #expect(statistics.handshakesAccepted == 0)
     }
+
+    @Test func `a client that has ended its direction and then goes is told once`() async throws {
+        let (hasCome, mayAnswer) = (Gate(), Gate())
+        let told = Log<Void>()
+        try await withServer(
+            .with { $0.departureInterval = .milliseconds(50) },
+            http: { request in
+                request.onDeparture { told.append(()) }
+                hasCome.open()
+                await mayAnswer.pass(evenIfCancelled: true)
+                return .notFound
+            }
+        ) { server, port in
+            let client = try await onThread {
+                let client = try Client(port: port)
+                try client.sendRequest()
+                client.finish()
+                return client
+            }
+            await hasCome.pass()
+            try await until { told.all.count == 1 }
+            try await onThread { try client.reset() }
+            try await until { server.statistics.connectionsNow == 0 }
+            mayAnswer.open()
+        }
+        #expect(told.all.count == 1)
+    }
 }

@@ -1,4 +1,4 @@
-import Apus
+@testable import Apus
 import HTTPTypes
 import Synchronization
 import TestSupport
@@ -38,6 +38,9 @@ private func stream(_ request: Request) async throws -> Response {
             throw Secret()
         }
     case "/none": return Response(status: .noContent) { _ in Issue.record("204 has no content to write") }
+    case "/reset": return Response(status: .resetContent) { _ in Issue.record("205 has no content to write") }
+    case "/same": return Response(status: .notModified) { _ in Issue.record("304 has no content to write") }
+    case "/refused": return Response(status: .forbidden, contentLength: 2) { try await $0.write("no") }
     case "/field":
         return Response(status: .continue) { _ in Issue.record("an interim response is no answer") }
     case "/plain": return .text("plain")
@@ -99,7 +102,7 @@ struct ResponseWriterTests {
         #expect(String(decoding: rest, as: UTF8.self) == "onetwo")
     }
 
-    @Test(arguments: [("HEAD", "/"), ("HEAD", "/length"), ("GET", "/none")])
+    @Test(arguments: [("HEAD", "/"), ("HEAD", "/length"), ("GET", "/none"), ("GET", "/reset"), ("GET", "/same")])
     func `where there is no content none is written`(method: String, path: String) async throws {
         let (answer, next) = try await Self.onServer { client in
             try client.sendRequest(method, path)
@@ -107,7 +110,7 @@ struct ResponseWriterTests {
             try client.sendRequest("GET", "/plain")
             return (answer, try client.readAnswer().text)
         }
-        #expect(answer["Content-Length"] == (path == "/length" ? "6" : nil))
+        #expect(answer["Content-Length"] == (path == "/length" ? "6" : path == "/reset" ? "0" : nil))
         #expect(next == "plain")
     }
 
@@ -293,6 +296,102 @@ struct ResponseWriterTests {
             let answer = try await onThread { try client.readAnswer() }
             try await sent
             #expect(answer.body == content)
+        }
+    }
+
+    @Test func `a client that expects 100 is not asked for its content by a refusal that is written`() async throws {
+        let answer = try await Self.onServer { client in
+            try client.sendRequest("POST", "/refused", "Content-Length: 5", "Expect: 100-continue")
+            return try client.readAnswer()
+        }
+        #expect(answer.status == 403 && answer.text == "no")
+    }
+
+    // Cancellation: of a task that has not begun to write, of one that waits, and of one between the two.
+
+    /// Writes in a task that is on its way until `cancel` has cancelled it, and gives the code of its error.
+    private static func codeOfCancelled(
+        fills: Bool,
+        _ cancel: @escaping @Sendable (HTTPExchange, Task<WebSocketError.Code?, Never>) async throws -> Void,
+        _ begin: @escaping @Sendable () async -> Void = {}
+    ) async throws -> WebSocketError.Code? {
+        let codes = Box<WebSocketError.Code?>()
+        try await withServer(
+            .patient,
+            http: { request in
+                let exchange = try #require(request.body.exchange)
+                return Response(status: .ok) { writer in
+                    let writing = Task.detached {
+                        await begin()
+                        return await errorCode {
+                            repeat { try await writer.write([UInt8](repeating: 120, count: 64 << 10)) } while fills
+                        }
+                    }
+                    try await cancel(exchange, writing)
+                    codes.put(await writing.value)
+                    throw Secret()
+                }
+            }
+        ) { _, port in
+            let client = try await onThread {
+                let client = try Client(port: port, receiveBuffer: 4096)
+                try client.sendRequest()
+                return client
+            }
+            let code = await codes.take()
+            codes.put(code ?? nil)
+            withExtendedLifetime(client) {}
+        }
+        return await codes.take() ?? nil
+    }
+
+    @Test func `a cancelled task writes nothing`() async throws {
+        let code = try await Self.codeOfCancelled(fills: false) { _, writing in
+            writing.cancel()
+        } _: {
+            while !Task.isCancelled { await Task.yield() }
+        }
+        #expect(code == .cancelled)
+    }
+
+    @Test func `a task that is cancelled while it waits to write waits no longer`() async throws {
+        let code = try await Self.codeOfCancelled(fills: true) { exchange, writing in
+            while await exchange.loop.run({ exchange.waitingWriters }) == 0 { await Task.yield() }
+            let late = Task.detached {
+                while !Task.isCancelled { await Task.yield() }
+                await exchange.waitForDrain()
+            }
+            late.cancel()
+            await late.value
+            writing.cancel()
+        }
+        #expect(code == .cancelled)
+    }
+
+    @Test func `a task that waits to write when the writer's closure ends waits no longer`() async throws {
+        let codes = Box<WebSocketError.Code?>()
+        try await withServer(
+            .patient,
+            http: { request in
+                let exchange = try #require(request.body.exchange)
+                return Response(status: .ok) { writer in
+                    Task.detached {
+                        codes.put(
+                            await errorCode {
+                                while true { try await writer.write([UInt8](repeating: 120, count: 64 << 10)) }
+                            })
+                    }
+                    while await exchange.loop.run({ exchange.waitingWriters }) == 0 { await Task.yield() }
+                }
+            }
+        ) { _, port in
+            let client = try await onThread {
+                let client = try Client(port: port, receiveBuffer: 4096)
+                try client.sendRequest()
+                return client
+            }
+            #expect(await codes.take() == .connectionClosed)
+            try await onThread { try client.reset() }
         }
     }
 }

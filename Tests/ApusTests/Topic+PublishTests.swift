@@ -254,4 +254,23 @@ struct TopicPublishTests {
         // The client's end of a connection to the same server.
         try await WebSocketPair.run(on: server, clientConfiguration: .init(), handler: { _ in }, client: subscribe)
     }
+
+    @Test func `a cancelled task does not wait to publish`() async throws {
+        let server = try makeServer(.with { $0.maxPendingDeliveries = 1 })
+        let topic = try server.topic("lobby")
+        let received = Log<Message>()
+        try await withListener(server, to: topic, received: received) {
+            let blocker = Self.fill(server, topic)
+            let waiting = Task {
+                while !Task.isCancelled { await Task.yield() }
+                try await topic.publish("cancelled")
+            }
+            waiting.cancel()
+            let error = await #expect(throws: WebSocketError.self) { try await waiting.value }
+            #expect(error?.code == .cancelled)
+            blocker.release()
+            try await until { !received.all.isEmpty }
+        }
+        #expect(received.all == ["early"])
+    }
 }

@@ -183,4 +183,45 @@ struct WebSocketFarewellTests {
             #expect(await received.take() == "bye")
         }
     }
+
+    @Test func `a handler that returns while the last words are said cuts none of them`() async throws {
+        let (begun, mayEnd) = (Gate(), Gate())
+        let frames = try await framesAtStop { socket in
+            socket.beforeGoingAway { socket in
+                begun.open()
+                await mayEnd.pass(evenIfCancelled: true)
+                try await socket.send("the last")
+            }
+            try await socket.send(try #require(try await socket.next()))
+            await begun.pass(evenIfCancelled: true)
+            // Behind what comes of our return.
+            Task.detached {
+                for _ in 0..<3 { await Task.detached { await socket.eventLoop.run {} }.value }
+                mayEnd.open()
+            }
+        }
+        #expect(frames.dropLast().map(\.text) == ["the last"])
+        #expect(frames.last?.closeCode == 1001)
+    }
+
+    @Test func `last words of a cancelled client that have no end are cut`() async throws {
+        let isOpen = Gate()
+        let codes = Box<CloseCode?>()
+        try await withServer(.patient) { socket in
+            for try await _ in socket {}
+            codes.put(socket.closeCode)
+        } body: { _, port in
+            let task = Task {
+                try await connect(port: port) { socket in
+                    socket.beforeGoingAway { _ in await Gate().pass() }
+                    isOpen.open()
+                    for try await _ in socket {}
+                }
+            }
+            await isOpen.pass()
+            task.cancel()
+            try await task.value
+            #expect(await codes.take() == .goingAway)
+        }
+    }
 }

@@ -95,6 +95,23 @@ struct WebSocketSendAllTests {
             #expect(await errors.take() == true)
         }
     }
+
+    @Test func `a publication does not wait where just as much is queued as may be`() async throws {
+        let publication = Publication([.text("".padded(to: 20_000))])
+        let sent = Box<Bool>()
+        try await withServer(.with { $0.threads = 1 }) { socket in
+            // The system takes no more, and the queue stays as it is.
+            try await fill(socket)
+            let queued = socket.queuedBytes
+            try await socket.send(publication, atMost: queued)
+            sent.put(queued > 0 && socket.queuedBytes >= queued + 20_000)
+            socket.abort()
+        } body: { _, port in
+            let client = try await onThread { try Client.webSocket(port: port, receiveBuffer: 4096) }
+            #expect(await sent.take() == true)
+            client.close()
+        }
+    }
 }
 
 extension String {

@@ -268,4 +268,24 @@ struct WebSocketSendInPartsTests {
             #expect(await errors.take() == .connectionClosed)
         }
     }
+
+    @Test func `a task that waits for its turn learns that the peer has gone`() async throws {
+        let server = try makeServer(.patient)
+        let codes = Box<WebSocketError.Code?>()
+        try await withServer(server) { socket in
+            try await socket.sendInParts(.text) { message in
+                try await message.write("first")
+                let waiting = Task {
+                    await errorCode { try await socket.sendInParts(.text) { try await $0.write("second") } }
+                }
+                try await until { !socket.outbound.writers.isEmpty }
+                socket.abort()
+                codes.put(await waiting.value)
+            }
+        } body: { _, port in
+            let client = try await onThread { try Client.webSocket(port: port) }
+            #expect(await codes.take() == .connectionClosed)
+            client.close()
+        }
+    }
 }

@@ -67,4 +67,17 @@ struct ClientEndingTests {
             }
         }
     }
+
+    @Test func `nothing is left on the event loop of a client that was refused`() async throws {
+        weak var loop: EventLoop?
+        try await withServer(upgrade: { _ in .reject(.notFound) }) { _, port in
+            let strong = try EventLoop(name: "test")
+            loop = strong
+            let code = await errorCode {
+                try await WebSocketClient.connect("ws://127.0.0.1:\(port)/", eventLoop: strong) { _ in }
+            }
+            #expect(code == .handshakeRefused)
+        }
+        try await until { loop == nil }
+    }
 }

@@ -117,12 +117,16 @@ struct WebSocketClientTests {
     }
 
     @Test func `a task that was cancelled before opens nothing`() async throws {
-        let port = try RawServer.closedPort()
-        let task = Task {
-            withUnsafeCurrentTask { $0?.cancel() }
-            return await failure(port: port)
+        let statistics = try await withServer { _, port in
+            let task = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                return await failure(port: port)
+            }
+            #expect(await task.value?.code == .cancelled)
+            // A connection behind it shows that there is none before.
+            try await expectEcho(port: port)
         }
-        #expect(await task.value?.code == .cancelled)
+        #expect(statistics.connectionsAccepted == 1)
     }
 
     @Test func `the server closes, and the loop ends`() async throws {

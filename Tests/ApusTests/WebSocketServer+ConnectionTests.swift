@@ -303,4 +303,56 @@ struct WebSocketServerConnectionTests {
             client.close()
         }
     }
+
+    /// The answer of a server whose handler throws something of its own, when the content has failed it.
+    @Test func `an error of a handler's own is a 500, though the request's content was at fault, too`() async throws {
+        try await withServer(http: { request in
+            do { _ = try await request.body.collect(upTo: 100) } catch {
+                throw WebSocketError(.timedOut, "of its own")
+            }
+            return .notFound
+        }) { _, port in
+            let answer = try await onThread {
+                let client = try Client(port: port)
+                try client.sendRequest("POST", "/", "Transfer-Encoding: chunked")
+                try client.send("x\r\n")
+                return try client.readAnswer()
+            }
+            #expect(answer.status == 500)
+        }
+    }
+
+    @Test(arguments: ["/", "/upgrade"])
+    func `what a closure throws whose client has gone is no error in the log`(path: String) async throws {
+        let log = MemoryLog()
+        let server = try WebSocketServer(configuration: .with(), logger: log.logger)
+        let (hasCome, hasGone) = (Gate(), Gate())
+        let work: @Sendable () async throws -> Void = {
+            hasCome.open()
+            await hasGone.pass(evenIfCancelled: true)
+            throw Secret()
+        }
+        try await withServer(
+            server,
+            upgrade: { _ in
+                try await work()
+                return .accept()
+            },
+            http: { _ in
+                try await work()
+                return .notFound
+            }
+        ) { server, port in
+            let client = try await onThread {
+                let client = try Client(port: port)
+                if path == "/" { try client.sendRequest() } else { try client.sendHandshake() }
+                return client
+            }
+            await hasCome.pass()
+            try await onThread { try client.reset() }
+            try await until { server.statistics.connectionsNow == 0 }
+            hasGone.open()
+        }
+        #expect(!log.lines.contains { $0.contains("threw") })
+    }
 }

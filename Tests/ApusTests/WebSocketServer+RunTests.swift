@@ -314,6 +314,29 @@ struct WebSocketServerRunTests {
         #expect(statistics.bytesReceived > 3 * 100)
         #expect(statistics.bytesSent > 3 * 100)
     }
+
+    @Test func `what is to be done at the end is done once, also where the server cannot listen, and then forgotten`()
+        async throws
+    {
+        final class Owner: Sendable {}
+        let ends = Log<String>()
+        try await withServer { server, port in
+            server.onEnd { ends.append("ended") }
+            let other = try makeServer(.with { $0.address = .tcp(host: "127.0.0.1", port: port) })
+            weak var owner: Owner?
+            do {
+                let strong = Owner()
+                owner = strong
+                other.onEnd { withExtendedLifetime(strong) { ends.append("never begun") } }
+                other.onStop { withExtendedLifetime(strong) {} }
+            }
+            #expect(await errorCode { try await other.run(handler: echo) } == .addressInUse)
+            #expect(ends.all == ["never begun"])
+            #expect(owner == nil)
+            withExtendedLifetime(other) {}
+        }
+        #expect(ends.all == ["never begun", "ended"])
+    }
 }
 
 /// Sleeps until it is cancelled.
