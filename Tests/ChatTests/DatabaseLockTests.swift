@@ -55,4 +55,19 @@ import Testing
         do { _ = try DatabaseLock(path: path) }
         #expect(failure(path) == nil)
     }
+
+    @Test func `a database is locked under the name that it is moved to`() throws {
+        let lock = try DatabaseLock(path: path)
+        let moved = folder.file("moved.sqlite")
+        #expect(rename(path, moved) == 0)
+        #expect(failure(moved)?.hasPrefix("another chat server is using the database '\(moved)'") == true)
+        withExtendedLifetime(lock) {}
+    }
+
+    @Test func `a server of before, which locks a file beside the database alone, is respected`() throws {
+        let descriptor = open(path + "-lock", O_CREAT | O_RDWR, 0o644)
+        defer { close(descriptor) }
+        #expect(descriptor >= 0 && flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        #expect(failure(path)?.hasPrefix("another chat server is using the database") == true)
+    }
 }

@@ -91,6 +91,15 @@ import Testing
         #expect((1..<100).contains(partial.messages.count))
     }
 
+    @Test func `a message costs a search more than its characters`() async throws {
+        let temporary = try await TemporaryStore(rooms: "Tea")
+        try await temporary.add(Array(repeating: "a", count: 500))
+        // The first window costs 1,000.
+        let result = try await temporary.store.search(SearchQuery("b"), budget: 11_000)
+        #expect(!result.isComplete)
+        #expect(try await temporary.store.search(SearchQuery("b"), budget: 41_000).isComplete)
+    }
+
     @Test func `a search looks no further back than its budget, and finds what is nearer`() async throws {
         let temporary = try await TemporaryStore(rooms: "Tea")
         try await temporary.add("needle")

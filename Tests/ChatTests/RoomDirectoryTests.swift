@@ -1,3 +1,5 @@
+import GRDB
+import TestSupport
 import Testing
 
 @testable import Chat
@@ -248,6 +250,10 @@ import Testing
         let heard = try #require(try await ears.all().last)
         #expect(heard.rooms == [.init(name: "other", members: 0)])
         #expect(heard.gone == ["lost", "renamed"])
+        // Who holds one that is gone still can do nothing with it.
+        let late = await code { try await lost.join(.init(member: 8, name: "Al", outbox: Outbox()), after: nil) }
+        #expect(late == .noSuchRoom)
+        #expect(await lost.announceMembers() == 0)
     }
 
     @Test func `messages of a room that was removed meanwhile are told to nobody`() async throws {
@@ -255,5 +261,85 @@ import Testing
         let directory = try await RoomDirectory(store: temporary.store)
         let message = ChatMessage(id: 1, room: "Gone", name: "Ann", text: "x", at: 0, key: "k")
         await directory.publish([.init(room: 99, message: message, isNew: true)])
+    }
+
+    @Test func `messages that somebody else has stored are told to those who join once that is noticed`() async throws {
+        let temporary = try await TemporaryStore(rooms: "Tea")
+        let directory = try await RoomDirectory(store: temporary.store)
+        try await temporary.add("from outside")
+        try await directory.reload()
+        let ears = Ears()
+        try await directory.room(named: "Tea").join(.init(member: 1, name: "Ann", outbox: ears.outbox), after: nil)
+        #expect(try await ears.next("history").messages?.map(\.text) == ["from outside"])
+    }
+
+    @Test func `a room that was made is removed in its time, however often it was announced`()
+        async throws
+    {
+        let start = ContinuousClock.now
+        let temporary = try await TemporaryStore()
+        let directory = try await RoomDirectory(store: temporary.store, now: start)
+        for name in ["quiet", "announced"] {
+            try await directory.create(named: name, maker: 0, from: "192.0.2.1", now: start)
+            if name == "quiet" { continue }
+            for second in [0, 30, 59] { await directory.announce(now: start.advanced(by: .seconds(second))) }
+        }
+        try await directory.removeUnused(now: start.advanced(by: .seconds(60)))
+        #expect(try await temporary.store.rooms().isEmpty)
+        try await directory.create(named: "never announced", maker: 0, from: "192.0.2.1", now: start)
+        try await directory.removeUnused(now: start.advanced(by: .seconds(60)))
+        #expect(try await temporary.store.rooms().isEmpty)
+    }
+
+    @Test func `a room that could not be removed can be joined, and is removed later`() async throws {
+        let start = ContinuousClock.now
+        let folder = try TemporaryFolder()
+        let store = try MessageStore(path: folder.file("chat.sqlite"), busyTimeout: 0)
+        _ = try await store.createRoom(named: "Tea")
+        let directory = try await RoomDirectory(store: store, now: start)
+        var configuration = Configuration()
+        configuration.allowsUnsafeTransactions = true
+        let other = try DatabaseQueue(path: folder.file("chat.sqlite"), configuration: configuration)
+        try await other.writeWithoutTransaction { db in try db.execute(sql: "BEGIN IMMEDIATE") }
+        await #expect(throws: DatabaseError.self) {
+            try await directory.removeUnused(now: start.advanced(by: .seconds(60)))
+        }
+        try await other.writeWithoutTransaction { db in try db.execute(sql: "COMMIT") }
+        let room = try await directory.room(named: "Tea")
+        try await room.join(.init(member: 1, name: "Ann", outbox: Outbox()), after: nil)
+        await room.leave(member: 1)
+        try await directory.removeUnused(now: start.advanced(by: .seconds(61)))
+        #expect(try await store.rooms().isEmpty)
+    }
+
+    @Test func `a room that is removed while its members are told is not announced as there and gone at once`()
+        async throws
+    {
+        let temporary = try await TemporaryStore(rooms: "Tea")
+        let directory = try await RoomDirectory(store: temporary.store)
+        await directory.announce()
+        let ears = Ears()
+        _ = await directory.enter(name: "Ann", outbox: ears.outbox, wantsChanges: true)
+        let room = try await directory.room(named: "Tea")
+        // One member's outbox passes its limit, and so holds up the telling.
+        let (isTelling, mayGoOn) = (Blocker(), Blocker())
+        let small = Outbox(limit: 150) {
+            isTelling.release()
+            mayGoOn.wait()
+        }
+        try await room.join(.init(member: 1, name: String(repeating: "x", count: 40), outbox: small), after: nil)
+        try await room.join(.init(member: 2, name: String(repeating: "y", count: 40), outbox: Outbox()), after: nil)
+        async let announcing: Void = directory.announce()
+        try await onThread { isTelling.wait() }
+        try await temporary.store.pool.write { db in try db.execute(sql: "DELETE FROM rooms") }
+        async let reloading: Void = directory.reload()
+        for _ in 0..<10_000 { await Task.yield() }
+        mayGoOn.release()
+        await announcing
+        try await reloading
+        await directory.announce()
+        let changes = try await ears.all().filter { $0.type == "room-changes" }
+        #expect(changes.flatMap { $0.gone ?? [] } == ["Tea"])
+        #expect(changes.allSatisfy { $0.gone?.isEmpty != false || $0.rooms?.isEmpty != false })
     }
 }

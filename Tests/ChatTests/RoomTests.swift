@@ -90,6 +90,14 @@ import Testing
         #expect(try await ears.all().isEmpty)
     }
 
+    @Test func `somebody whose joining again fails is not in the room any more`() async throws {
+        let ears = Ears()
+        try await room.join(person(1, ears), after: nil)
+        try await temporary.store.pool.write { db in try db.drop(table: "messages") }
+        await #expect(throws: (any Error).self) { try await room.join(person(1, ears), after: nil) }
+        #expect(await room.announceMembers() == 0)
+    }
+
     @Test func `for a client that has gone no further pages are read`() async throws {
         let ids = try await temporary.add((1...250).map(String.init))
         let room = Room(.init(id: 1, name: "Tea", newest: ids[249]), store: temporary.store, changes: changes)
@@ -184,5 +192,13 @@ import Testing
         await room.leave(member: 1)
         try await say("a")
         #expect(await !room.closeIfUnused())
+    }
+
+    @Test func `a room that was entered and left without a word is unused again`() async throws {
+        try await room.join(person(1, Ears()), after: nil)
+        #expect(await !room.isUnused)
+        await room.leave(member: 1)
+        #expect(await room.isUnused)
+        #expect(await room.closeIfUnused())
     }
 }

@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 
 @testable import Chat
@@ -48,5 +49,28 @@ import Testing
         for number in 1...100 { await searches.begin("\(number)") { SearchResult() } }
         await searches.finish()
         #expect(try await ears.all().map(\.query) == (1...100).map(String.init))
+    }
+
+    @Test func `who asks a seventeenth question waits for the answers`() async throws {
+        let begun = Mutex(0)
+        let held = Mutex<CheckedContinuation<Void, Never>?>(nil)
+        let asking = Task {
+            var searches = Searches(outbox: Outbox(), logger: quiet)
+            for number in 1...17 {
+                await searches.begin("\(number)") {
+                    if number == 1 { await withCheckedContinuation { one in held.withLock { $0 = one } } }
+                    return SearchResult()
+                }
+                while number == 1, held.withLock({ $0 == nil }) { await Task.yield() }
+                begun.withLock { $0 += 1 }
+            }
+            await searches.finish()
+        }
+        while begun.withLock(\.self) < 16 { await Task.yield() }
+        for _ in 0..<1000 { await Task.yield() }
+        #expect(begun.withLock(\.self) == 16)
+        held.withLock { $0.take() }?.resume()
+        await asking.value
+        #expect(begun.withLock(\.self) == 17)
     }
 }

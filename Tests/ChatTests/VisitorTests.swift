@@ -1,3 +1,5 @@
+import GRDB
+import TestSupport
 import Testing
 
 @testable import Chat
@@ -171,5 +173,27 @@ import Testing
         let heard = try await visit(
             hello, join, #"{"type":"leave","room":"Tea"}"#, #"{"type":"send","room":"Tea","key":"k","text":"x"}"#)
         #expect(heard.map(\.type) == ["welcome", "history", "sent"])
+    }
+
+    @Test func `who departs while a search runs ends it`() async throws {
+        let ears = Ears()
+        var visitor = Visitor(services: services, outbox: ears.outbox, address: "192.0.2.1")
+        await visitor.receive(hello)
+        // The connection for searches is busy, so that it does not end before.
+        let (isBusy, mayGoOn) = (Blocker(), Blocker())
+        let store = temporary.store
+        async let busy: Void = onThread {
+            try store.searcher.read { _ in
+                isBusy.release()
+                mayGoOn.wait()
+            }
+        }
+        try await onThread { isBusy.wait() }
+        await visitor.receive(#"{"type":"search","query":"x","room":null}"#)
+        await visitor.depart()
+        mayGoOn.release()
+        try await busy
+        await visitor.finish()
+        #expect(try await ears.next("found").complete == false)
     }
 }
