@@ -152,6 +152,10 @@ struct TLSTests {
         #expect(try refusal(certificate, host: "example.org") == APUS_EWRONGHOST)
         #expect(try refusal(certificate, host: "127.0.0.2") == APUS_EWRONGHOST)
         #expect(try refusal(TestCertificate(names: "DNS:*.example.org", issuer: authority)) == APUS_EWRONGHOST)
+        // Its common name, which says nothing (RFC 9525 §2), is "localhost".
+        #expect(try refusal(TestCertificate(names: "IP:127.0.0.9", issuer: authority)) == APUS_EWRONGHOST)
+        let partial = try TestCertificate(names: "DNS:a*.example.org,DNS:*b.example.org", issuer: authority)
+        #expect(try refusal(partial, host: "ab.example.org") == APUS_EWRONGHOST)
     }
 
     @Test func `a client may be told to take anybody`() throws {

@@ -20,6 +20,9 @@ typedef struct apus_trim {
 } apus_trim;
 bool apus__trim_is_due(apus_trim *trim, size_t used);
 
+/* Of server/slow.h, whose connection is no more than declared here. */
+void apus__slow_note_sent(apus_connection *connection);
+
 /* Of net/loop.h, which includes what only its own target finds. */
 bool apus__loop_is_ticking(const apus_loop *loop);
 void apus__loop_again(apus_loop *loop);

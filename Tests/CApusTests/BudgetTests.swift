@@ -14,6 +14,9 @@ private enum Used {
     static let each = Atomic(0)
     static let ended = Atomic(0)
 
+    /// How many the budget has ended at a time, and the charge of the first.
+    static let reports = Mutex<[[Int]]>([])
+
     static func set(_ bytes: Int, less perConnection: Int = 0) {
         ended.store(0, ordering: .relaxed)
         each.store(perConnection, ordering: .relaxed)
@@ -33,14 +36,14 @@ struct BudgetTests {
     /// The sizes of what the connections held that were ended, in order.
     private final class Ends: Sendable {
         let tags = Mutex<[String]>([])
-        let reports = Mutex<[[Int]]>([])
 
         func add(_ tag: String) { tags.withLock { $0.append(tag) } }
     }
 
     /// A server whose connections take no message, and tell their target when the budget ends them.
     private static func makeServer(
-        _ ends: Ends, with other: CoreServer? = nil, _ change: (inout apus_listener_config) -> Void = { _ in }
+        _ ends: Ends, with other: CoreServer? = nil, _ change: (inout apus_listener_config) -> Void = { _ in },
+        onConnect: @escaping @Sendable (Connection, String) -> Void = { _, _ in }
     ) throws -> CoreServer {
         let targets = Mutex<[OpaquePointer: String]>([:])
         return try CoreServer(
@@ -53,6 +56,7 @@ struct BudgetTests {
             .init(
                 onRequest: { connection, target, isUpgrade in
                     targets.withLock { $0[connection.pointer] = target }
+                    onConnect(connection, target)
                     if isUpgrade { connection.accept() } else { connection.respond(200, Array(target.utf8)) }
                 },
                 onMessage: { _, _, _ in },
@@ -253,5 +257,102 @@ struct BudgetTests {
                 #expect(statistics.memory_budget_closed == 0)
             }
         }
+    }
+
+    @Test func `who holds 16 KiB may be ended, who holds a byte less is not`() async throws {
+        Used.set(0)
+        let ends = Ends()
+        let statistics = try await onThread {
+            let connections = Box<Connection>()
+            let charges = Box<Int>()
+            let server = try Self.makeServer(ends, onConnect: { connection, _ in connections.put(connection) })
+            func charge(_ connection: Connection) -> Int {
+                server.run { charges.put(apus__connection_charge(connection.pointer)) }
+                return charges.take() ?? 0
+            }
+            // What two messages take besides their bytes.
+            var clients = [try Self.connect(server, holding: 12_000)]
+            let extra = charge(connections.all[0]) - 12_000
+            for size in [16_383, 16_384] { clients.append(try Self.connect(server, holding: size - extra)) }
+            #expect(connections.all.map(charge) == [12_000 + extra, 16_383, 16_384])
+            Used.set(2_000_000)
+            #expect(Self.wait(ends, for: 1) == ["/\(16_384 - extra)"])
+            // Another look at all of them.
+            for _ in 0..<3 { server.run { apus__loop_again(server.loop) } }
+            #expect(ends.tags.withLock { $0.count } == 1)
+            Used.set(0)
+            for client in clients { client.close() }
+            return server.stop()
+        }
+        #expect(statistics.memory_budget_closed == 1)
+    }
+
+    @Test func `a loop that does not answer is not waited for without end`() async throws {
+        Used.set(0)
+        let ends = Ends()
+        try await onThread {
+            let server = try Self.makeServer(ends)
+            let other = try Self.makeServer(ends, with: server)
+            let clients = [
+                try Self.connect(server, holding: 30_000), try Self.connect(other, holding: 90_000),
+            ]
+            let (isBusy, mayGoOn) = (Blocker(), Blocker())
+            other.post {
+                isBusy.release()
+                mayGoOn.wait()
+            }
+            isBusy.wait()
+            Used.set(950_000, less: 100_000)
+            while ends.tags.withLock({ $0.isEmpty }) { server.skip(100) }
+            #expect(ends.tags.withLock { $0 } == ["/30000"])
+            #expect(try clients[0].readClose() == 1013)
+            mayGoOn.release()
+            for client in clients { client.close() }
+            #expect(other.stop().memory_budget_closed == 0)
+            #expect(server.stop().memory_budget_closed == 1)
+        }
+    }
+
+    /// A look at more connections than a turn has time for. Between its turns the largest that it has seen goes, and
+    /// so does the one where it is to go on. False where the loop's timer came between.
+    private static func sweepInTwoTurns() throws -> Bool {
+        Used.set(0)
+        Used.reports.withLock { $0 = [] }
+        let ends = Ends()
+        let connections = Mutex<[String: Connection]>([:])
+        let server = try makeServer(ends) { config in
+            config.on_budget = { _, count, charge in Used.reports.withLock { $0.append([count, charge]) } }
+        } onConnect: { connection, target in
+            connections.withLock { $0[target] = connection }
+        }
+        var clients = [try connect(server, holding: 120_000), try connect(server, holding: 80_000)]
+        for _ in 0..<1998 { clients.append(try Client(port: server.port)) }
+        clients.append(try connect(server, holding: 0))
+        clients.append(try connect(server, holding: 100_000))
+        let endedBetween = Box<Int>()
+        server.run {
+            apus__loop_skip(server.loop, 100)
+            Used.set(1_150_000, less: 100_000)
+            apus__loop_again(server.loop)
+            server.post {
+                endedBetween.put(ends.tags.withLock { $0.count })
+                for target in ["/120000", "/0"] { connections.withLock { $0[target] }?.abort() }
+            }
+        }
+        let tags = wait(ends, for: 3)
+        Used.set(0)
+        for client in clients { client.close() }
+        let statistics = server.stop()
+        if endedBetween.all != [0] { return false }
+        #expect(tags == ["/120000", "/0", "/100000"])
+        #expect(Used.reports.withLock { $0.map { $0[0] } } == [1])
+        #expect(Used.reports.withLock { $0.allSatisfy { (100_000..<120_000).contains($0[1]) } })
+        #expect(statistics.memory_budget_closed == 1)
+        return true
+    }
+
+    @Test func `a look takes as many turns as it needs, and connections may go between them`() async throws {
+        let isDone = try await onThread { try (0..<5).contains { _ in try Self.sweepInTwoTurns() } }
+        #expect(isDone, "the first turn has looked at all of them")
     }
 }

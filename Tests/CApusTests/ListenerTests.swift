@@ -84,6 +84,40 @@ struct ListenerTests {
         #expect(listener == nil)
     }
 
+    /// The sockets of this process that a server at this port has accepted.
+    private static func accepted(port: Int) -> [CInt] {
+        (0..<4096).filter { descriptor in
+            var address = sockaddr_in()
+            var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+            return withUnsafeMutablePointer(to: &address) { address in
+                address.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                    guard getsockname(descriptor, generic, &size) == 0, size == MemoryLayout<sockaddr_in>.size else {
+                        return false
+                    }
+                    let isOurs = UInt16(bigEndian: address.pointee.sin_port) == UInt16(port)
+                    return isOurs && getpeername(descriptor, generic, &size) == 0
+                }
+            }
+        }
+    }
+
+    @Test func `an accepted socket sends small pieces at once`() async throws {
+        try await onThread {
+            let server = try CoreServer()
+            let client = try Client.webSocket(port: server.port)
+            let sockets = Self.accepted(port: server.port)
+            #expect(sockets.count == 1)
+            for socket in sockets {
+                var isSet: CInt = 0
+                var size = socklen_t(MemoryLayout<CInt>.size)
+                #expect(getsockopt(socket, CInt(IPPROTO_TCP), TCP_NODELAY, &isSet, &size) == 0)
+                #expect(isSet != 0)
+            }
+            client.close()
+            server.stop()
+        }
+    }
+
     @Test func `counts add up`() {
         var sum = apus_statistics()
         var more = apus_statistics()
