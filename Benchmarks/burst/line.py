@@ -14,7 +14,8 @@ def main(name, policy, limit, command, text):
           f"{result['published']} published in {result['seconds']:.2f} s ({result['delayed']} waits), "
           f"{result['arrived']} of {result['due']} arrived by {result['until']:.2f} s, "
           f"{result['closed']} closed, {result['dropped']} dropped, "
-          f"longest turn {result['longestTurn'] * 1000:.1f} ms, "
+          f"longest turn {result['longestTurn'] * 1000:.1f} ms "
+          f"({result['busiestTurn'] * 1000:.1f} ms of processor time), "
           f"resident {result['before']} KiB before, {result['peak']} KiB at most")
 
 

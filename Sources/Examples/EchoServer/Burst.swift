@@ -1,6 +1,14 @@
 import Apus
 import Synchronization
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// What `--mode burst` does for a peer that asks for it in a text message, to measure how publishing holds back:
 ///
 /// - `join`: subscribes.
@@ -74,25 +82,33 @@ struct Burst: Sendable {
         let start = ContinuousClock.now
         let count = try await body()
         let time = ContinuousClock.now - start
-        let longest = watches.map { $0.stop() }.max() ?? .zero
+        let turns = watches.map { $0.stop() }
+        let longest = turns.map(\.wall).max() ?? .zero
+        let busiest = turns.map(\.processor).max() ?? .zero
         let statistics = server.statistics
         return """
             {"published": \(count), "seconds": \(time / .seconds(1)), "longestTurn": \(longest / .seconds(1)), \
-            "refused": \(statistics.publicationsRefused), "delayed": \(statistics.publicationsDelayed), \
+            "busiestTurn": \(busiest / .seconds(1)), "refused": \(statistics.publicationsRefused), "delayed": \(statistics.publicationsDelayed), \
             "sent": \(statistics.messagesSent), "dropped": \(statistics.messagesDropped), \
             "evicted": \(statistics.slowConsumersClosed)}
             """
     }
 }
 
-/// Measures the turns of an event loop, which is kept turning meanwhile.
+/// Measures the turns of an event loop, which is kept turning meanwhile: how long each took, and how much of that its
+/// thread had a processor, which others on the machine, or its host, may have meanwhile.
 private final class TurnWatch: Sendable {
     private let loop: EventLoop
     private let state = Mutex(State())
 
+    struct Turn {
+        var wall = Duration.zero
+        var processor = Duration.zero
+    }
+
     private struct State {
-        var last: ContinuousClock.Instant?
-        var longest = Duration.zero
+        var last: (wall: ContinuousClock.Instant, processor: Duration)?
+        var longest = Turn()
         var isOver = false
     }
 
@@ -104,8 +120,11 @@ private final class TurnWatch: Sendable {
     private func watch() {
         loop.post {
             let isOver = self.state.withLock { state in
-                let now = ContinuousClock.now
-                if let last = state.last { state.longest = max(state.longest, now - last) }
+                let now = (wall: ContinuousClock.now, processor: Self.processorTime())
+                if let last = state.last {
+                    state.longest.wall = max(state.longest.wall, now.wall - last.wall)
+                    state.longest.processor = max(state.longest.processor, now.processor - last.processor)
+                }
                 state.last = now
                 return state.isOver
             }
@@ -113,7 +132,15 @@ private final class TurnWatch: Sendable {
         }
     }
 
-    func stop() -> Duration {
+    /// Of the thread that calls this.
+    private static func processorTime() -> Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+
+    /// The longest, and the one that took the most processor time.
+    func stop() -> Turn {
         state.withLock { state in
             state.isOver = true
             return state.longest

@@ -59,7 +59,7 @@ final class CoreServer: @unchecked Sendable {
     let loop: OpaquePointer
     let port: Int
     let config: UnsafeMutablePointer<apus_listener_config>
-    private let admission: UnsafeMutablePointer<apus_admission>
+    let admission: UnsafeMutablePointer<apus_admission>
     /// Whose admission it is, where that is another server's.
     private let other: CoreServer?
     private let behaviour: Behaviour
