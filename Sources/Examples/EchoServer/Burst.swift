@@ -88,7 +88,8 @@ struct Burst: Sendable {
         let statistics = server.statistics
         return """
             {"published": \(count), "seconds": \(time / .seconds(1)), "longestTurn": \(longest / .seconds(1)), \
-            "busiestTurn": \(busiest / .seconds(1)), "refused": \(statistics.publicationsRefused), "delayed": \(statistics.publicationsDelayed), \
+            "busiestTurn": \(busiest / .seconds(1)), \
+            "refused": \(statistics.publicationsRefused), "delayed": \(statistics.publicationsDelayed), \
             "sent": \(statistics.messagesSent), "dropped": \(statistics.messagesDropped), \
             "evicted": \(statistics.slowConsumersClosed)}
             """
