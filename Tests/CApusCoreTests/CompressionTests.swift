@@ -54,6 +54,26 @@ struct CompressionTests {
         }
     }
 
+    @Test(arguments: [(false, APUS_OK), (true, APUS_ENOMEM)])
+    func `without context an inflater is lent by the pool, with context each session has its own`(
+        keepsContext: Bool, error: apus_error
+    ) throws {
+        let agreement = Agreement(keepsContext: keepsContext)
+        let compressed = try #require(Sender(APUS_ROLE_CLIENT, agreement).compress([UInt8](repeating: 7, count: 100)))
+        let receivers = (0..<2).map { _ in agreement.makeCompression(APUS_ROLE_SERVER) }
+        var payload = apus_bytes()
+        #expect(apus_bytes_reserve(&payload, 1000) == 0)
+        #expect(apus_compression_inflate(receivers[0], compressed, compressed.count, 1000, &payload) == 0)
+        #expect(apus_compression_end_message(receivers[0], 1000, &payload) == 0)
+        #expect(payload.len == 100)
+        apus_alloc_fail(1)
+        let result = apus_compression_inflate(receivers[1], compressed, compressed.count, 1000, &payload)
+        apus_alloc_fail(0)
+        #expect(result == error.rawValue)
+        for receiver in receivers { apus_compression_free(receiver) }
+        apus_bytes_deinit(&payload)
+    }
+
     @Test(arguments: bothCompressors) func `without context, what does not shrink goes as it is`(level: CInt) {
         let agreement = Agreement(keepsContext: false, level: level)
         let sender = Sender(APUS_ROLE_SERVER, agreement)

@@ -37,6 +37,10 @@ struct HeadParseTests {
 
     // MARK: Request line (RFC 9112 §3)
 
+    @Test(arguments: ["", "GET ", "GET / "]) func `fields in place of a request line are none`(beginning: String) {
+        #expect(parse(bytes("\(beginning)Host:a\r\n\r\n")) == APUS_EHEAD)
+    }
+
     @Test(arguments: ["GET", "get", "M-SEARCH", "!#$%&'*+-.^_`|~09azAZ"])
     func `a method is any token, and keeps its case`(method: String) throws {
         #expect(try ParsedHead(request(line: "\(method) / HTTP/1.1")).method == method)

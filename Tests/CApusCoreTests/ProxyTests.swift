@@ -127,6 +127,15 @@ struct ProxyTests {
         #expect(read(input) == .refused)
     }
 
+    @Test func `the last TLV may be without a value, and none may be cut`() {
+        for tlvs in [[5, 0, 0], [5, 0, 1, 7], [5, 0, 0, 5, 0, 0], [5, 0, 1, 7, 5, 0, 0]] as [[UInt8]] {
+            #expect(read(binary(0x21, 0x11, v4, tlvs: tlvs)) != .refused)
+            for count in 1..<3 { #expect(read(binary(0x21, 0x11, v4, tlvs: tlvs + tlvs.prefix(count))) == .refused) }
+        }
+        #expect(read(binary(0x21, 0x11, v4, tlvs: [5, 0, 1])) == .refused)
+        #expect(read(binary(0x21, 0x11, v4, tlvs: [5, 1, 0] + Array(repeating: 0, count: 255))) == .refused)
+    }
+
     @Test func `version 2 tells addresses and ports of either family`() {
         #expect(
             read(binary(0x21, 0x11, v4))

@@ -125,6 +125,15 @@ struct SessionControlTests {
         #expect(session.state == APUS_STATE_OPEN)
     }
 
+    @Test(arguments: bothRoles) func `behind a close no ping, no pong and no other close can be sent`(role: apus_role) {
+        let session = SessionUnderTest(role)
+        #expect(session.close(1000) == .success(.close(1000)))
+        for opcode in [APUS_OPCODE_PING, APUS_OPCODE_PONG] {
+            #expect(session.control(opcode, [1]) == .failure(CoreError(code: APUS_ECLOSED)))
+        }
+        #expect(session.close(1001) == .failure(CoreError(code: APUS_ECLOSED)))
+    }
+
     @Test(arguments: [APUS_OPCODE_CONTINUATION, APUS_OPCODE_TEXT, APUS_OPCODE_BINARY, APUS_OPCODE_CLOSE])
     func `what is neither ping nor pong cannot be sent as one`(opcode: apus_opcode) {
         let session = SessionUnderTest(APUS_ROLE_SERVER)

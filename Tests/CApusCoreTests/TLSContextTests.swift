@@ -86,6 +86,21 @@ struct TLSContextTests {
         #expect(throws: TLSContext.Failure.self) { try TLSContext(APUS_ROLE_CLIENT, roots: pair.key) }
     }
 
+    /// OpenSSL counts in `int`. Of a text that is said to be larger, nothing is read.
+    @Test func `a text of more than 2 GiB is no PEM`() {
+        var config = apus_tls_config()
+        apus_tls_config_init(&config, APUS_ROLE_CLIENT)
+        config.trusts_system = false
+        var words = [CChar](repeating: 0, count: Int(APUS_TLS_WORDS_SIZE))
+        var context: OpaquePointer?
+        let error = "".withCString { text in
+            config.roots = apus_text(data: text, len: Int(Int32.max) + 1)
+            return apus_tls_context_new(&context, &config, &words)
+        }
+        #expect(error == APUS_EROOTS.rawValue)
+        apus_tls_context_release(context)
+    }
+
     @Test func `the expiry is that of the certificate that expires first`() throws {
         let early = try TestCertificate(days: -20 ... -10)
         let context = try TLSContext(APUS_ROLE_SERVER, [pair, (early.pem, early.keyPEM)])

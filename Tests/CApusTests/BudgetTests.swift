@@ -13,9 +13,6 @@ private enum Used {
     static let base = Atomic(0)
     static let each = Atomic(0)
     static let ended = Atomic(0)
-    /// The address of where another loop says how many connections it has ended: at each look one more, so that nobody
-    /// is impatient, however long that takes.
-    static let elsewhere = Atomic(UInt(0))
 
     /// How many the budget has ended at a time, and the charge of the first.
     static let reports = Mutex<[[Int]]>([])
@@ -27,8 +24,6 @@ private enum Used {
     }
 
     static let function: @convention(c) () -> Int = {
-        let admission = UnsafeMutablePointer<apus_admission>(bitPattern: elsewhere.load(ordering: .relaxed))
-        admission?.pointee.budget_ended += 1
         let given = each.load(ordering: .relaxed) * ended.load(ordering: .relaxed)
         return max(0, base.load(ordering: .relaxed) - given)
     }
@@ -211,14 +206,12 @@ struct BudgetTests {
             mayGoOn.wait()
         }
         isBusy.wait()
-        Used.elsewhere.store(UInt(bitPattern: server.admission), ordering: .relaxed)
         let frame = Frame(Frame.Opcode.binary, [UInt8](repeating: 7, count: 400_000)).bytes
         let before = server.counted().bytes_received
         try client.send(Array(frame.prefix(200_000)))
         while server.counted().bytes_received < before + 200_000 { sched_yield() }
         try body(server, client, frame.dropFirst(200_000))
         Used.set(0)
-        Used.elsewhere.store(0, ordering: .relaxed)
         mayGoOn.release()
         for each in [client, large] { each.close() }
         #expect(other.stop().memory_budget_closed == 0)
@@ -339,7 +332,7 @@ struct BudgetTests {
         let endedBetween = Box<Int>()
         server.run {
             apus__loop_skip(server.loop, 100)
-            Used.set(1_150_000, less: 100_000)
+            Used.set(980_000, less: 30_000)  // below the budget: past it the sweep begins once more
             apus__loop_again(server.loop)
             server.post {
                 endedBetween.put(ends.tags.withLock { $0.count })
@@ -361,5 +354,26 @@ struct BudgetTests {
     @Test func `a look takes as many turns as it needs, and connections may go between them`() async throws {
         let isDone = try await onThread { try (0..<5).contains { _ in try Self.sweepInTwoTurns() } }
         #expect(isDone, "the first turn has looked at all of them")
+    }
+
+    /// How far memory had to fall is remembered for the whole process.
+    @Test func `memory that falls far is given back to the system`() async {
+        await #expect(processExitsWith: .success) {
+            try await onThread {
+                let server = try Self.makeServer(Ends()) { $0.memory_budget = 8 << 30 }
+                let client = try Self.connect(server, holding: 10)
+                let requests = Box<UInt32>()
+                server.run {
+                    for used in [1 << 30, (1 << 30) - (64 << 20) + 1, (1 << 30) - (64 << 20)] {
+                        Used.set(used)
+                        apus__loop_skip(server.loop, 1000)
+                        requests.put(apus__loop_uv(server.loop).pointee.active_reqs.count)
+                    }
+                }
+                try #require(requests.all == [0, 0, 1])
+                client.close()
+                server.stop()
+            }
+        }
     }
 }

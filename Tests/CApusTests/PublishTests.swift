@@ -111,6 +111,29 @@ struct PublishTests {
         }
     }
 
+    /// Each turn has room for one. Nothing but those that wait wakes the loop.
+    @Test func `all that wait on an idle loop are called, one in each turn, though none uses its room`() async throws {
+        try await onThread {
+            let room = try Room(1, turn: 1)
+            let publication = try Publication("text")
+            let waits = (0..<4).map { _ in Wait() }
+            let mustWait = Box<Bool>()
+            let calledBetween = Box<Int>()
+            room.server.run {
+                #expect(publication.share(room.topic) == 0)
+                for wait in waits { mustWait.put(publication.wait(room.topic, wait)) }
+                room.server.post { calledBetween.put(waits.count { $0.isCalled }) }
+            }
+            while !waits.allSatisfy(\.isCalled) { sched_yield() }
+            #expect(mustWait.all == [true, true, true, true])
+            #expect(calledBetween.all == [1])
+            #expect(waits.allSatisfy { $0.calls.all.count == 1 })
+            #expect(try room.clients[0].readText() == "text")
+            room.end()
+            apus_publication_release(publication.pointer)
+        }
+    }
+
     @Test func `from elsewhere one waits until the loop has taken what is on its way`() async throws {
         try await onThread {
             let room = try Room(3, inbox: 3)

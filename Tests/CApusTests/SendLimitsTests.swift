@@ -165,6 +165,27 @@ struct SendLimitsTests {
         }
     }
 
+    @Test(arguments: [(0, 0 as UInt64), (1, 1)])
+    func `a peer that is back at the limit has caught up, one byte above it has not`(over: Int, closed: UInt64)
+        async throws
+    {
+        try await onThread {
+            let fixture = try SlowFixture(limit: 1 << 20) { $0.burst_limit = 256 << 20 }
+            let (client, connection) = try fixture.open()
+            fixture.publish(8, of: Self.mebibyte)
+            fixture.settle(connection)
+            fixture.server.run {
+                let charge = apus__connection_charge(connection.pointer)
+                fixture.server.config.pointee.endpoint.outbound_limit = charge - over
+                apus__slow_note_sent(connection.pointer)
+            }
+            for _ in 0..<2 { fixture.server.skip(UInt64(SlowFixture.lag) + 1000) }
+            #expect(fixture.server.counted().slow_consumers_closed == closed)
+            client.close()
+            fixture.end()
+        }
+    }
+
     @Test func `a client's frame that is held back is queued with its masking key`() async throws {
         try await onThread {
             let sizes = Box<Int>()
