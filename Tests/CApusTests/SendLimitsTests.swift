@@ -27,6 +27,13 @@ struct SendLimitsTests {
         }
     }
 
+    /// Sends 100 bytes where there is room for 99 until that is refused, and then where there is room for 100. Of what
+    /// is queued a socket may take some at any time, whether it seemed full or not.
+    private static func tryUntilFull(_ results: Box<CInt>, _ send: (_ room: Int) -> CInt) {
+        for _ in 0..<1000 where results.all.last ?? 0 == 0 { results.put(send(99)) }
+        results.put(send(100))
+    }
+
     private static func sendPart(_ connection: Connection, isLast: Bool = false) -> CInt {
         apus_connection_send_part(connection.pointer, APUS_OPCODE_BINARY, hundred, hundred.count, isLast)
     }
@@ -44,13 +51,13 @@ struct SendLimitsTests {
     @Test func `a part of a message has room to the byte`() async throws {
         let results = Box<CInt>()
         try await Self.withFullSocket { fixture, connection in
-            let queued = apus_connection_outbound(connection.pointer)
-            for room in [99, 100] {
+            Self.tryUntilFull(results) { room in
+                let queued = apus_connection_outbound(connection.pointer)
                 fixture.server.config.pointee.endpoint.outbound_limit = queued + room
-                results.put(Self.sendPart(connection))
+                return Self.sendPart(connection)
             }
         }
-        #expect(results.all == [APUS_EFULL.rawValue, 0])
+        #expect(results.all.suffix(2) == [APUS_EFULL.rawValue, 0])
     }
 
     @Test func `a part is taken where nothing waits, whatever the limit`() async throws {
@@ -71,13 +78,13 @@ struct SendLimitsTests {
     @Test func `messages that belong together have room to the byte`() async throws {
         let results = Box<CInt>()
         try await Self.withFullSocket { fixture, connection in
-            let charge = apus__connection_charge(connection.pointer)
-            for room in [199, 200] {
+            Self.tryUntilFull(results) { room in
+                let charge = apus__connection_charge(connection.pointer)
                 fixture.server.config.pointee.endpoint.outbound_limit = charge + room
-                results.put(Self.sendAll([100, 100], on: connection))
+                return Self.sendAll([50, 50], on: connection)
             }
         }
-        #expect(results.all == [APUS_EFULL.rawValue, 0])
+        #expect(results.all.suffix(2) == [APUS_EFULL.rawValue, 0])
     }
 
     @Test func `sizes whose sum no number holds are too much`() async throws {
@@ -111,13 +118,13 @@ struct SendLimitsTests {
                 server.run { queued.put(apus_connection_outbound(connection.pointer)) }
             }
             server.run {
-                let queued = apus_connection_outbound(connection.pointer)
-                for room in [99, 100] {
+                Self.tryUntilFull(results) { room in
+                    let queued = apus_connection_outbound(connection.pointer)
                     server.config.pointee.endpoint.outbound_limit = queued + room
-                    results.put(connection.write(Self.hundred))
+                    return connection.write(Self.hundred)
                 }
             }
-            #expect(results.all == [APUS_EFULL.rawValue, 0])
+            #expect(results.all.suffix(2) == [APUS_EFULL.rawValue, 0])
             client.close()
             server.stop(deadline: 1)
         }
@@ -132,13 +139,11 @@ struct SendLimitsTests {
                 let config = fixture.server.config
                 for _ in 0..<8 { connection.send(APUS_OPCODE_BINARY, Self.mebibyte) }
                 config.pointee.endpoint.outbound_limit = 1
-                // In the turn in which it has become full a socket proves nothing. It may take a little more meanwhile.
-                for _ in 0..<1000 where results.all.last != APUS_EDROPPED.rawValue {
-                    config.pointee.endpoint.burst_limit = apus__connection_charge(connection.pointer) + 99
-                    results.put(connection.send(APUS_OPCODE_BINARY, Self.hundred))
+                // In the turn in which it has become full a socket proves nothing.
+                Self.tryUntilFull(results) { room in
+                    config.pointee.endpoint.burst_limit = apus__connection_charge(connection.pointer) + room
+                    return connection.send(APUS_OPCODE_BINARY, Self.hundred)
                 }
-                config.pointee.endpoint.burst_limit = apus__connection_charge(connection.pointer) + 100
-                results.put(connection.send(APUS_OPCODE_BINARY, Self.hundred))
             }
             #expect(results.all.suffix(2) == [APUS_EDROPPED.rawValue, 0])
             client.close()
@@ -154,12 +159,15 @@ struct SendLimitsTests {
             let (client, connection) = try fixture.open()
             fixture.publish(8, of: Self.mebibyte)
             fixture.settle(connection)
-            fixture.server.run {
-                let charge = apus__connection_charge(connection.pointer)
-                fixture.server.config.pointee.endpoint.burst_limit = charge + room
+            // It may take some more just then.
+            for _ in 0..<(closed == 0 ? 1 : 100) where fixture.server.counted().slow_consumers_closed == 0 {
+                fixture.server.run {
+                    let charge = apus__connection_charge(connection.pointer)
+                    fixture.server.config.pointee.endpoint.burst_limit = charge + room
+                }
+                fixture.publish(1, of: [1])
+                fixture.server.skip(1000)
             }
-            fixture.publish(1, of: [1])
-            fixture.server.skip(1000)
             #expect(fixture.end().slow_consumers_closed == closed)
             client.close()
         }

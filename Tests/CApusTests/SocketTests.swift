@@ -171,6 +171,39 @@ struct SocketTests {
         #expect(apus_socket_local(-1, &peer) == -EBADF)
     }
 
+    @Test(arguments: [("127.0.0.1", AF_INET), ("::1", AF_INET6)])
+    func `the peer's address is told as bytes, of either family`(host: String, family: CInt) throws {
+        // There may be no IPv6 here.
+        guard let listening = try? Listening(host: host) else {
+            #expect(family == AF_INET6)
+            return
+        }
+        var address = sockaddr_storage()
+        var size = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let socket = socket(family, CInt(SOCK_STREAM.rawValue), 0)
+        defer { apus_socket_close(socket) }
+        let result = withUnsafeMutablePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
+                getsockname(listening.descriptors[0], generic, &size) == 0 ? connect(socket, generic, size) : -1
+            }
+        }
+        #expect(result == 0)
+        var ip = apus_ip()
+        try check(apus_socket_peer_ip(socket, &ip))
+        var text = [CChar](repeating: 0, count: Int(APUS_IP_TEXT_SIZE))
+        let count = apus_ip_write(&ip, &text)
+        #expect(String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self) == host)
+        #expect(apus_socket_peer_ip(listening.descriptors[0], &ip) == -ENOTCONN)
+    }
+
+    @Test func `the peer of a Unix socket has no address`() throws {
+        var pair: [CInt] = [-1, -1]
+        #expect(socketpair(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0, &pair) == 0)
+        defer { pair.forEach(apus_socket_close) }
+        var ip = apus_ip()
+        #expect(apus_socket_peer_ip(pair[0], &ip) == APUS_EINVAL.rawValue)
+    }
+
     @Test func `a negative errno has the system's words`() {
         #expect(String(cString: apus_socket_error_message(-EADDRINUSE)) == String(cString: strerror(EADDRINUSE)))
     }
