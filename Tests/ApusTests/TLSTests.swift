@@ -63,7 +63,7 @@ struct TLSTests {
     @Test func `a broadcast reaches those who read late`() async throws {
         let server = try makeServer(configuration { $0.maxOutboundBytes = 64 << 20 })
         let topic = try server.topic("all")
-        let large = [UInt8](repeating: 7, count: 1 << 20)
+        let large = [UInt8](repeating: 7, count: 1 << 18)
         try await withServer(
             server,
             handler: { socket in
