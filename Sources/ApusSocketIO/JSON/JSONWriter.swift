@@ -1,3 +1,5 @@
+import Apus
+
 /// Writes values as compact JSON, as JavaScript's `JSON.stringify` does; bytes become placeholders.
 struct JSONWriter {
     /// What was written.
@@ -43,29 +45,5 @@ struct JSONWriter {
         append(UInt8(ascii: "}"))
     }
 
-    /// A string (RFC 8259 §7): only what must be escaped is.
-    mutating func write(_ string: String) {
-        append(UInt8(ascii: "\""))
-        for byte in string.utf8 {
-            if byte >= 0x20, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\") {
-                append(byte)
-            } else {
-                writeEscape(byte)
-            }
-        }
-        append(UInt8(ascii: "\""))
-    }
-
-    private mutating func writeEscape(_ byte: UInt8) {
-        switch byte {
-        case UInt8(ascii: "\""): append("\\\"")
-        case UInt8(ascii: "\\"): append("\\\\")
-        case 0x08: append("\\b")
-        case 0x09: append("\\t")
-        case 0x0A: append("\\n")
-        case 0x0C: append("\\f")
-        case 0x0D: append("\\r")
-        default: append((byte < 0x10 ? "\\u000" : "\\u00") + String(byte, radix: 16))
-        }
-    }
+    mutating func write(_ string: String) { JSONString.append(string, to: &bytes) }
 }
