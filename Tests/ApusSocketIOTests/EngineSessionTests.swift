@@ -166,13 +166,7 @@ struct EngineSessionTests {
         var settings = WebSocketServer.Configuration(port: 0)
         settings.maxOutboundBytes = 64 << 20
         try await withSocketIO(Self.quiet, settings: settings) { io, port in
-            let client = try await onThread { () -> TestSupport.Client in
-                let target = "/socket.io/?EIO=4&transport=websocket"
-                let client = try TestSupport.Client.webSocket(port: port, target, receiveBuffer: 4096)
-                try client.send(.text("40"))
-                _ = (try client.readText(), try client.readText())
-                return client
-            }
+            let client = try await slowWebSocket(port: port)
             let session = try await Self.session(io)
             let socket = try #require(io.root.sockets.values.first)
             let webSocket = try #require(session.webSocket)

@@ -168,13 +168,7 @@ struct FarewellTests {
         let reasons = Reasons()
         try await withSocketIO(settings: settings) { io, port in
             io.onConnection { reasons.collect(from: $0) }
-            let client = try await onThread { () -> TestSupport.Client in
-                let target = "/socket.io/?EIO=4&transport=websocket"
-                let client = try TestSupport.Client.webSocket(port: port, target, receiveBuffer: 4096)
-                try client.send(.text("40"))
-                _ = (try client.readText(), try client.readText())
-                return client
-            }
+            let client = try await slowWebSocket(port: port)
             let session = try #require(io.root.sockets.values.first).client.session
             let text = Message.text("42[\"" + String(repeating: "x", count: 50_000) + "\"]")
             // More than the system keeps for both sides.

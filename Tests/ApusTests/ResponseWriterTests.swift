@@ -66,6 +66,15 @@ struct ResponseWriterTests {
         return try #require(await results.take())
     }
 
+    /// A client that has sent a request, and of whose response the system holds little.
+    private static func slowClient(port: Int) async throws -> Client {
+        try await onThread {
+            let client = try Client(port: port, receiveBuffer: 4096)
+            try client.sendRequest()
+            return client
+        }
+    }
+
     @Test func `content of no known length goes in chunks, and the connection goes on`() async throws {
         let (answer, chunks, next) = try await Self.onServer { client in
             try client.sendRequest()
@@ -181,11 +190,7 @@ struct ResponseWriterTests {
                 }
             }
         }) { server, port in
-            let client = try await onThread {
-                let client = try Client(port: port, receiveBuffer: 4096)
-                try client.sendRequest()
-                return client
-            }
+            let client = try await Self.slowClient(port: port)
             // The writer goes on until the queue is full: a mebibyte, beside what the sockets hold.
             try await until { written.withLock { $0 } >= 16 }
             #expect(written.withLock { $0 } < count / 2)
@@ -213,11 +218,7 @@ struct ResponseWriterTests {
                 }
             }
         ) { server, port in
-            let client = try await onThread {
-                let client = try Client(port: port, receiveBuffer: 4096)
-                try client.sendRequest()
-                return client
-            }
+            let client = try await Self.slowClient(port: port)
             #expect(await codes.take() == .connectionClosed)
             withExtendedLifetime(client) {}
         }
@@ -333,11 +334,7 @@ struct ResponseWriterTests {
                 }
             }
         ) { _, port in
-            let client = try await onThread {
-                let client = try Client(port: port, receiveBuffer: 4096)
-                try client.sendRequest()
-                return client
-            }
+            let client = try await Self.slowClient(port: port)
             let code = await codes.take()
             codes.put(code ?? nil)
             withExtendedLifetime(client) {}
@@ -385,11 +382,7 @@ struct ResponseWriterTests {
                 }
             }
         ) { _, port in
-            let client = try await onThread {
-                let client = try Client(port: port, receiveBuffer: 4096)
-                try client.sendRequest()
-                return client
-            }
+            let client = try await Self.slowClient(port: port)
             #expect(await codes.take() == .connectionClosed)
             try await onThread { try client.reset() }
         }

@@ -183,3 +183,14 @@ final class Reasons: Sendable {
         socket.onDisconnect { reason in self.reasons.withLock { $0.append(reason) } }
     }
 }
+
+/// A client by WebSocket that is in the root namespace, and for which the system holds little.
+func slowWebSocket(port: Int) async throws -> TestSupport.Client {
+    try await onThread {
+        let target = "/socket.io/?EIO=4&transport=websocket"
+        let client = try TestSupport.Client.webSocket(port: port, target, receiveBuffer: 4096)
+        try client.send(.text("40"))
+        _ = (try client.readText(), try client.readText())
+        return client
+    }
+}
