@@ -8,18 +8,20 @@ enum ContentGauge {
 
     /// Counts content that is kept from now on, and must not be changed until ``release(_:)``. From any thread.
     static func hold(_ content: [UInt8]) {
-        let isFirst = holders.withLock { holders in
-            holders[address(of: content), default: 0] += 1
-            return holders[address(of: content)] == 1
+        let address = address(of: content)
+        let count = holders.withLock { holders in
+            holders[address, default: 0] += 1
+            return holders[address]
         }
-        if isFirst { MemoryGauge.add(content.count) }
+        if count == 1 { MemoryGauge.add(content.count) }
     }
 
     /// Ends what ``hold(_:)`` began. From any thread.
     static func release(_ content: [UInt8]) {
+        let address = address(of: content)
         let isLast = holders.withLock { holders in
-            let left = (holders[address(of: content)] ?? 1) - 1
-            holders[address(of: content)] = left == 0 ? nil : left
+            let left = (holders[address] ?? 1) - 1
+            holders[address] = left == 0 ? nil : left
             return left == 0
         }
         if isLast { MemoryGauge.subtract(content.count) }

@@ -140,8 +140,7 @@ static int prepend(apus_segments *segments, uint32_t before)
 /* Makes room for one more segment before the first. */
 static int make_room_in_front(apus_segments *segments, uint32_t before)
 {
-    if (is_one_block(segments) && segments->end == segments->limit && segments->head == NULL &&
-        leave_own(segments) != APUS_OK)
+    if (segments->head == NULL && segments->end == segments->limit && leave_own(segments) != APUS_OK)
         return APUS_ENOMEM;
     if (!is_one_block(segments) || segments->end == segments->limit)
         return prepend(segments, before);

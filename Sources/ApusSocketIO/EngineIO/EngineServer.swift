@@ -50,7 +50,7 @@ package final class EngineServer: Sendable {
         for session in state.withLock({ Array($0.sessions.values) }) { session.close(reason) }
     }
 
-    /// What lives on the sessions.
+    /// The applications of all sessions.
     var applications: [any EngineApplication] {
         state.withLock { Array($0.sessions.values) }.compactMap(\.application)
     }

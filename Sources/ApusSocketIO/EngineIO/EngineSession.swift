@@ -17,8 +17,8 @@ package protocol EngineApplication: AnyObject, Sendable {
 
 /// An Engine.IO session: its machine, and the requests and WebSockets that it acts on.
 ///
-/// They may live on different loops; each caller takes the lock, and what the machine wants done is done
-/// before it is given back. So the session has one order, and needs no loop of its own.
+/// They may live on different loops; each caller takes the lock, and what the machine wants done is done before it is
+/// given back. So the session has one order, and needs no loop of its own.
 package final class EngineSession: Sendable {
     /// Its `sid`.
     package let id: String
