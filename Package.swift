@@ -165,7 +165,9 @@ let package = Package(
 
         // What tests share: a client that blocks, a peer's zlib and TLS, and the headers of CApus that are not public.
         .target(
-            name: "TestSupport", dependencies: ["CZlib", "COpenSSL"], path: "Tests/TestSupport",
+            name: "TestSupport",
+            dependencies: ["CZlib", "COpenSSL", .product(name: "Logging", package: "swift-log")],
+            path: "Tests/TestSupport",
             swiftSettings: swiftSettings),
         .systemLibrary(name: "CApusInternals", path: "Tests/CApusInternals"),
         .systemLibrary(name: "CMalloc", path: "Tests/CMalloc"),

@@ -43,6 +43,9 @@ struct Site: Sendable {
         do {
             try await store.check()
             return .text("ok")
+        } catch is CancellationError {
+            // The client has left. That tells nothing of the database, and nobody reads this.
+            return .text("the health check was cancelled", status: .serviceUnavailable)
         } catch {
             logger.error("the health check failed", metadata: ["error": "\(error)"])
             let reason = (error as? StoreError)?.description ?? "the database does not answer"

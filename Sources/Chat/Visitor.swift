@@ -45,6 +45,8 @@ struct Visitor {
             try await handle(try ClientEvent(json: text))
         } catch let refusal as Refusal {
             outbox.post(.error(refusal))
+        } catch is CancellationError {
+            // The client has left, or the server stops: no failure, and nobody reads an answer.
         } catch {
             services.logger.error("the database failed", metadata: ["error": "\(error)"])
             outbox.post(.error(.unavailable()))

@@ -45,6 +45,22 @@ import Testing
         #expect(try #require(heard.first?.name).wholeMatch(of: /Guest [1-9][0-9]{3}/) != nil)
     }
 
+    @Test func `what a client that has left asked for is no failure of the database`() async throws {
+        let (log, ears) = (MemoryLog(), Ears())
+        let services = Visitor.Services(
+            store: services.store, journal: services.journal, directory: services.directory, logger: log.logger)
+        var visitor = Visitor(services: services, outbox: ears.outbox, address: "192.0.2.1")
+        await visitor.receive(hello)
+        visitor = await Task { [visitor, join] in
+            var visitor = visitor
+            withUnsafeCurrentTask { $0?.cancel() }
+            await visitor.receive(join)
+            return visitor
+        }.value
+        await visitor.depart()
+        #expect(log.lines == [])
+    }
+
     @Test func `a protocol error is answered and ends nothing`() async throws {
         let heard = try await visit("nonsense", hello, "[]", #"{"type":"dance"}"#, join)
         #expect(heard.map(\.type) == ["error", "welcome", "error", "error", "history"])
