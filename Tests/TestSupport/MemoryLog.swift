@@ -5,6 +5,7 @@ import Synchronization
 public final class MemoryLog: Sendable {
     private let kept = Mutex<[String]>([])
 
+    /// Keeps nothing yet.
     public init() {}
 
     /// The messages with their metadata, in order.
